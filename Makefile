@@ -1,0 +1,38 @@
+# Everything sets itself up: a virtual environment in .venv, the pinned packages, the dataset.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO ?=
+
+.PHONY: help demo test check format setup clean
+
+help:            ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/:/'
+
+setup: $(READY)  ## make the virtual environment with everything in it
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}; next: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)   ## walk the whole path on the real data, ending in a report (DEMO="--epochs 15" for the real thing)
+	$(BIN)/fmnist-edge demo $(DEMO)
+
+test: $(READY)   ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## run the linter, the formatter's check and the type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@mkdir -p .typecheck && ln -sfn .. .typecheck/fmnist_edge
+	$(BIN)/mypy -p fmnist_edge --exclude '(^|/)tests/'
+
+format: $(READY) ## format the code and mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:           ## remove what the other targets made, but no runs, exports or reports
+	rm -rf $(VENV) .typecheck .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info

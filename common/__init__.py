@@ -1,0 +1,1 @@
+"""What every folder may use: the one error class, atomic files, progress. Standard library only."""

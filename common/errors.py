@@ -1,0 +1,35 @@
+"""The one error that a user is meant to read."""
+
+from __future__ import annotations
+
+
+class EdgeError(Exception):
+    """An expected failure, told in one line: what, expected, got, next step.
+
+    The CLI prints ``str(error)`` on standard error and ends with exit code 2.
+
+    >>> str(EdgeError("cannot read model.onnx", expected="an ONNX file", got="0 bytes", hint="export it again"))
+    'cannot read model.onnx; expected an ONNX file; got 0 bytes; next: export it again'
+    """
+
+    def __init__(self, what: str, *, expected: str = "", got: str = "", hint: str = "") -> None:
+        parts = [what]
+        if expected:
+            parts.append(f"expected {expected}")
+        if got:
+            parts.append(f"got {got}")
+        if hint:
+            parts.append(f"next: {hint}")
+        super().__init__(one_line("; ".join(parts)))
+
+
+def one_line(text: object, *, limit: int = 600) -> str:
+    r"""Fold any text into one printable line of at most `limit` characters.
+
+    >>> one_line("two\n  lines")
+    'two lines'
+    >>> one_line("abcdef", limit=4)
+    'abc…'
+    """
+    line = " ".join(str(text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,0 +1,137 @@
+"""Files that are either whole or absent: written under a temporary name, synced, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .errors import EdgeError
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
+
+    The temporary name keeps the suffix of `path`, because writers (Keras, matplotlib) choose their format by it.
+    When the block raises, the temporary file is deleted and `path` is left as it was.
+
+    Raises:
+        EdgeError: the folder cannot be made or written.
+    """
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
+    try:
+        make_folder(path.parent)
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise EdgeError(f"cannot write {path}", got=_reason(error), hint="choose a folder you may write to") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _sync(path: Path) -> None:
+    """Force the file's bytes to the disk, so that a power cut after the rename cannot leave an empty file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path) -> Path:
+    """Make the folder and its parents, and return it.
+
+    Raises:
+        EdgeError: it cannot be made, or something that is not a folder stands in its place.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "choose a folder you may write to"
+        raise EdgeError(f"cannot make folder {path}", got=_reason(error), hint=hint) from error
+    return path
+
+
+def require_writable(folder: Path) -> Path:
+    """Make `folder` and prove that a file can be written there, before long work begins.
+
+    Raises:
+        EdgeError: no file can be written there.
+    """
+    make_folder(folder)
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        hint = "choose a folder you may write to"
+        raise EdgeError(f"cannot write into {folder}", got=_reason(error), hint=hint) from error
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write `content` to `path` atomically and return `path`."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+def write_text(path: Path, content: str) -> Path:
+    """Write `content` to `path` atomically as UTF-8 and return `path`."""
+    return write_bytes(path, content.encode())
+
+
+def write_json(path: Path, content: Any) -> Path:
+    """Write `content` to `path` atomically as indented JSON and return `path`."""
+    return write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        EdgeError: the file is missing, unreadable or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EdgeError(f"cannot read {path}", expected="a JSON file", got=_reason(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise EdgeError(f"cannot read {path}", expected="a JSON file", got=str(error)) from error
+
+
+def sha256_hex(content: bytes | memoryview) -> str:
+    """Hash `content`.
+
+    >>> sha256_hex(b"")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(content).hexdigest()
+
+
+def point_link(link: Path, target: str) -> None:
+    """Make the symbolic link `link` point to `target`, replacing an older link in one step.
+
+    Raises:
+        EdgeError: something that is not a link stands there, or the folder cannot be written.
+    """
+    if link.exists() and not link.is_symlink():
+        hint = f"move {link} away"
+        raise EdgeError(f"cannot point {link} to {target}", expected="a symbolic link", got="something else", hint=hint)
+    temporary = link.with_name(f".{link.name}.{secrets.token_hex(4)}.part")
+    try:
+        temporary.symlink_to(target)
+        temporary.replace(link)
+    except OSError as error:
+        raise EdgeError(f"cannot point {link} to {target}", got=_reason(error)) from error
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

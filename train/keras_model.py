@@ -1,0 +1,95 @@
+"""A trained Keras model: loading it safely, and running it like any exported one."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from ..common.errors import EdgeError
+
+_BATCH = 250
+
+
+def load_keras_model(path: Path) -> keras.Model:
+    """Load a .keras file in safe mode: no code of the file is run.
+
+    Raises:
+        EdgeError: missing, not a .keras file, truncated, or with other shapes than images in and classes out.
+    """
+    if not path.is_file():
+        raise EdgeError(f"cannot read {path}", expected="a .keras file", got="a folder" if path.is_dir() else "nothing")
+    if not zipfile.is_zipfile(path):
+        got = f"{path.stat().st_size:,} bytes that are no zip archive"
+        raise EdgeError(f"cannot load {path}", expected="a whole .keras file", got=got, hint="train or copy it again")
+    try:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras lets KeyError, OSError, TypeError, ValueError and zipfile's own through
+        hint = "train or copy it again"
+        raise EdgeError(f"cannot load {path}", expected="a Keras 3 model", got=str(error), hint=hint) from error
+    check_shapes(model, str(path))
+    return model
+
+
+def check_shapes(model: keras.Model, name: str) -> None:
+    """Check that `model` maps ``(n, 28, 28, 1)`` to ``(n, classes)``.
+
+    Raises:
+        EdgeError: it does not.
+    """
+    got = f"{getattr(model, 'input_shape', None)} -> {getattr(model, 'output_shape', None)}"
+    fits = getattr(model, "input_shape", None) == (None, 28, 28, 1)
+    output = getattr(model, "output_shape", None)
+    if not fits or not isinstance(output, tuple) or len(output) != 2 or not output[1]:
+        raise EdgeError(f"{name} has other shapes", expected="(None, 28, 28, 1) -> (None, classes)", got=got)
+
+
+class KerasRunner:
+    """The float reference: a Keras model behind the same `Runner` protocol as the exported ones."""
+
+    format = "keras"
+
+    def __init__(self, model: keras.Model, *, name: str = "keras") -> None:
+        self._model = model
+        self.name = name
+
+    @classmethod
+    def open(cls, path: Path) -> KerasRunner:
+        """Load the model at `path`.
+
+        Raises:
+            EdgeError: see `load_keras_model`.
+        """
+        return cls(load_keras_model(path), name=path.stem)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return int(self._model.output_shape[1])
+
+    def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Map uint8 ``(n, 28, 28)`` to probabilities, float32 ``(n, classes)``."""
+        pixels = images[..., np.newaxis].astype(np.float32)
+        parts = [
+            keras.ops.convert_to_numpy(self._model.predict_on_batch(pixels[start : start + _BATCH]))
+            for start in range(0, len(pixels), _BATCH)
+        ]
+        empty = np.empty((0, self.classes), np.float32)
+        return np.concatenate([empty, *parts]).astype(np.float32)
+
+    def close(self) -> None:
+        """Let go of the model."""
+        del self._model
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

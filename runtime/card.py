@@ -1,0 +1,129 @@
+"""The ModelCard: what an exported file says about itself, and how it is carried in either format.
+
+In ONNX it is one entry of ``metadata_props``; in TFLite it is one member of the zip archive appended to the flatbuffer,
+the place where TFLite Metadata keeps its associated files (https://ai.google.dev/edge/litert/models/metadata). In both
+the card stands behind the graph, so that a truncated file has none.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..common.errors import EdgeError
+
+CARD_VERSION = 1
+ONNX_KEY = "fmnist_edge.model_card"
+TFLITE_MEMBER = "fmnist_edge_model_card.json"
+LABELS_MEMBER = "labels.txt"
+MAX_CARD_BYTES = 1 << 20
+"""A card is a few kilobytes; more is refused before it is decompressed."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What an exported file says about itself.
+
+    Attributes:
+        card_version: version of this layout.
+        name: file name without suffix, such as ``fmnist-seed-int8``.
+        arch: architecture.
+        recipe: how it was quantized: ``float32``, ``float16``, ``dynamic`` or ``int8``.
+        labels: class names; the index is the class.
+        input: the input contract: name, dtype, shape and meaning.
+        output: the output contract, likewise.
+        calibration: what the activation ranges come from: split, indices and dataset hash; None where none was needed.
+        training: options of the training run, and the validation accuracy of the float model; None where unknown.
+        versions: of the packages that made the file.
+        graph_bytes: length of the graph, in bytes from the beginning of the file.
+        graph_sha256: SHA-256 of those bytes.
+    """
+
+    card_version: int
+    name: str
+    arch: str
+    recipe: str
+    labels: tuple[str, ...]
+    input: Mapping[str, Any]
+    output: Mapping[str, Any]
+    calibration: Mapping[str, Any] | None
+    training: Mapping[str, Any] | None
+    versions: Mapping[str, str]
+    graph_bytes: int
+    graph_sha256: str
+
+    def to_json(self) -> str:
+        """Return the card as one line of JSON, keys in a fixed order."""
+        return json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str) -> ModelCard:
+        """Read a card.
+
+        Args:
+            text: what `to_json` wrote.
+            source: the file's name, for errors.
+
+        Raises:
+            EdgeError: not a card, a card of a newer version, or one with missing or wrong fields.
+        """
+        hint = "export the model again"
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise EdgeError(f"{source} has a damaged ModelCard", expected="JSON", got=str(error), hint=hint) from error
+        if not isinstance(content, dict):
+            raise EdgeError(f"{source} has a damaged ModelCard", expected="a JSON object", hint=hint)
+        version = content.get("card_version")
+        if version != CARD_VERSION:
+            expected, got = f"card version {CARD_VERSION}", repr(version)
+            raise EdgeError(
+                f"cannot read the ModelCard of {source}", expected=expected, got=got, hint="update fmnist-edge"
+            )
+        names = [field.name for field in fields(cls)]
+        missing = [name for name in names if name not in content]
+        labels = content.get("labels")
+        if missing or not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            got = f"no {', '.join(missing)}" if missing else "labels that are no list of names"
+            raise EdgeError(f"{source} has a damaged ModelCard", expected="all fields", got=got, hint=hint)
+        values = {name: content[name] for name in names}
+        values["labels"] = tuple(labels)
+        return cls(**values)
+
+
+def read_onnx_card(metadata: Mapping[str, str], *, source: str) -> ModelCard:
+    """Read the card from the metadata map of an ONNX session.
+
+    Raises:
+        EdgeError: there is none, or it is damaged.
+    """
+    if ONNX_KEY not in metadata:
+        raise _no_card(source)
+    return ModelCard.from_json(metadata[ONNX_KEY], source=source)
+
+
+def read_tflite_card(path: Path) -> ModelCard:
+    """Read the card from the zip archive behind a TFLite flatbuffer.
+
+    Raises:
+        EdgeError: there is none, it is damaged, or larger than `MAX_CARD_BYTES`.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = archive.getinfo(TFLITE_MEMBER).file_size
+            text = archive.read(TFLITE_MEMBER).decode() if size <= MAX_CARD_BYTES else ""
+    except Exception as error:  # of a damaged archive, zipfile lets through whatever its decompressors raise
+        raise _no_card(str(path)) from error
+    if size > MAX_CARD_BYTES:
+        expected = f"at most {MAX_CARD_BYTES:,} bytes"
+        raise EdgeError(f"{path} has an unusable ModelCard", expected=expected, got=f"{size:,}")
+    return ModelCard.from_json(text, source=str(path))
+
+
+def _no_card(source: str) -> EdgeError:
+    got = "a file that is truncated or was not exported by fmnist-edge"
+    return EdgeError(f"{source} has no ModelCard", got=got, hint="export it: fmnist-edge export")

@@ -1,0 +1,250 @@
+"""Run an exported model on raw pixels: one protocol, one runner a runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..common.errors import EdgeError
+from ..common.quiet import quiet_standard_error
+from .card import ModelCard, read_onnx_card, read_tflite_card
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+SIDE = 28
+SUFFIXES = (".onnx", ".tflite")
+MAX_THREADS = 256
+"""The runtimes start as many threads as they are told, or fail; no device of ours has more processors."""
+
+
+class Runner(Protocol):
+    """Anything that maps pictures to probabilities; Keras models take part in evaluations through it, too."""
+
+    name: str
+    format: str
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        ...
+
+    def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Map uint8 ``(n, 28, 28)`` to probabilities, float32 ``(n, classes)``, rows summing to 1."""
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class ExportedRunner:
+    """What the runners of exported files share: the card, the check of the input, and closing.
+
+    Attributes:
+        name: file name without suffix.
+        format: ``onnx`` or ``tflite``.
+        card: what the file says about itself.
+    """
+
+    format = ""
+
+    def __init__(self, path: Path, card: ModelCard) -> None:
+        self.name = path.stem
+        self.path = path
+        self.card = card
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.card.labels)
+
+    def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Map uint8 ``(n, 28, 28)`` to probabilities, float32 ``(n, classes)``.
+
+        Raises:
+            EdgeError: another dtype or shape.
+        """
+        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (SIDE, SIDE):
+            expected = f"uint8 (n, {SIDE}, {SIDE})"
+            raise EdgeError("unusable images", expected=expected, got=f"{images.dtype} {images.shape}")
+        return self._infer(images)
+
+    def _infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Free the model; the runner cannot be used after."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class OnnxRunner(ExportedRunner):
+    """An .onnx file in onnxruntime, on the CPU."""
+
+    format = "onnx"
+
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        """Load the model at `path` with `threads` threads.
+
+        Raises:
+            EdgeError: not an ONNX file, truncated, without a ModelCard, or with other shapes.
+        """
+        self._session = _open_session(path, threads)
+        super().__init__(path, read_onnx_card(_metadata(self._session, path), source=str(path)))
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        got = [(node.type, _free_batch(node.shape)) for node in (*inputs, *outputs)]
+        expected = [("tensor(uint8)", ["n", SIDE, SIDE]), ("tensor(float)", ["n", self.classes])]
+        _require_contract(path, expected=expected, got=got)
+        self._input = inputs[0].name
+
+    def _infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        probabilities: npt.NDArray[np.float32] = self._session.run(None, {self._input: images})[0]
+        return probabilities
+
+    def close(self) -> None:
+        """Free the model; the runner cannot be used after."""
+        del self._session
+
+
+class LiteRTRunner(ExportedRunner):
+    """A .tflite file in LiteRT, on the CPU; one image a call, because the graph is fixed to it."""
+
+    format = "tflite"
+
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        """Load the model at `path` with `threads` threads.
+
+        Raises:
+            EdgeError: LiteRT is not installed, or the file is no TFLite model, truncated, without a ModelCard, or with
+                other shapes.
+        """
+        super().__init__(path, read_tflite_card(path))
+        self._interpreter = _open_interpreter(path, threads)
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        got = [(np.dtype(node["dtype"]).name, node["shape"].tolist()) for node in (*inputs, *outputs)]
+        _require_contract(path, expected=[("uint8", [1, SIDE, SIDE]), ("float32", [1, self.classes])], got=got)
+        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+
+    def _infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        probabilities = np.empty((len(images), self.classes), np.float32)
+        for position in range(len(images)):
+            self._interpreter.set_tensor(self._input, images[position : position + 1])
+            self._interpreter.invoke()
+            probabilities[position] = self._interpreter.get_tensor(self._output)[0]
+        return probabilities
+
+    def close(self) -> None:
+        """Free the model; the runner cannot be used after."""
+        del self._interpreter
+
+
+def open_runner(path: Path, *, threads: int = 1) -> ExportedRunner:
+    """Open an exported model with the runtime of its format.
+
+    Raises:
+        EdgeError: missing, a folder, empty, of an unknown kind, damaged, or `threads` not from 1 to `MAX_THREADS`.
+    """
+    if not 1 <= threads <= MAX_THREADS:
+        raise EdgeError("unusable number of threads", expected=f"1 to {MAX_THREADS}", got=str(threads))
+    check_file(path)
+    if path.suffix == ".onnx":
+        return OnnxRunner(path, threads=threads)
+    if path.suffix == ".tflite":
+        return LiteRTRunner(path, threads=threads)
+    raise EdgeError(
+        f"cannot run {path}", expected=f"a file ending in {' or '.join(SUFFIXES)}", got=path.suffix or "none"
+    )
+
+
+def check_file(path: Path) -> None:
+    """Check that `path` is a file that can be read and has something in it.
+
+    Raises:
+        EdgeError: missing, a folder, not readable, or empty.
+    """
+    try:
+        if not path.exists():
+            raise EdgeError(f"no file at {path}", hint="check the path, or make a model: fmnist-edge export --int8")
+        if not path.is_file():
+            got = "a folder" if path.is_dir() else "a device"
+            raise EdgeError(f"{path} is not a file", expected="a model file", got=got)
+        with path.open("rb") as stream:
+            empty = not stream.read(1)
+    except OSError as error:
+        raise EdgeError(f"cannot read {path}", expected="a model file", got=error.strerror or str(error)) from error
+    if empty:
+        raise EdgeError(f"{path} is empty", expected="a model file", got="0 bytes", hint="export or copy it again")
+
+
+def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # an idle Pi shall stay idle
+    # On x86 without VNNI, U8 activations times S8 weights saturate in 16 bits; this makes such machines, and no others,
+    # take the slower exact kernels.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base class but this
+        hint = "export or copy it again"
+        raise EdgeError(f"cannot load {path}", expected="a whole ONNX model", got=str(error), hint=hint) from error
+
+
+def _metadata(session: onnxruntime.InferenceSession, path: Path) -> dict[str, str]:
+    try:
+        metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        hint = "export or copy it again"
+        raise EdgeError(f"{path} has damaged metadata", expected="UTF-8", got=str(error), hint=hint) from error
+    return metadata
+
+
+def _free_batch(shape: list[Any]) -> list[Any]:
+    """Return an ONNX shape with the first dimension called ``n`` where it is free, by whatever name.
+
+    >>> _free_batch(["batch", 28, 28]), _free_batch([1, 28, 28])
+    (['n', 28, 28], [1, 28, 28])
+    """
+    return ["n" if position == 0 and not isinstance(side, int) else side for position, side in enumerate(shape)]
+
+
+def _open_interpreter(path: Path, threads: int) -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        hint = "pip install 'fmnist-edge[litert]', or use the .onnx file"
+        raise EdgeError(f"LiteRT is needed to run {path}", got=str(error), hint=hint) from error
+    try:
+        with quiet_standard_error():  # LiteRT announces its delegate, and its errors a second time
+            interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        hint = "export or copy it again"
+        raise EdgeError(f"cannot load {path}", expected="a whole TFLite model", got=str(error), hint=hint) from error
+    return interpreter
+
+
+def _require_contract(path: Path, *, expected: object, got: object) -> None:
+    if got != expected:
+        raise EdgeError(f"{path} has another input or output", expected=str(expected), got=str(got))

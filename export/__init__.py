@@ -1,0 +1,25 @@
+"""A trained Keras model to files for a device: recipes, calibration, converters. Needs the extra ``[export]``."""
+
+from __future__ import annotations
+
+import importlib
+
+from ..common.errors import EdgeError
+from ..train import require_tensorflow
+
+_NEEDED = ("onnx", "tf2onnx", "flatbuffers", "ai_edge_litert.schema_py_generated")
+
+
+def require_converters() -> None:
+    """Import TensorFlow and the converters.
+
+    Raises:
+        EdgeError: one of them is not installed; says which.
+    """
+    require_tensorflow()
+    for name in _NEEDED:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            hint = "pip install 'fmnist-edge[export]'"
+            raise EdgeError(f"{name.split('.')[0]} is needed to export", got=str(error), hint=hint) from error

@@ -1,0 +1,115 @@
+"""Keras to ONNX with tf2onnx, for the recipes with float activations; and the ModelCard in any ONNX file."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import onnx
+import tensorflow as tf
+
+from ..common.errors import EdgeError
+from ..runtime.card import ONNX_KEY, ModelCard
+from .pixels import INPUT, OUTPUT
+from .recipe import Recipe
+
+# Chosen, not left to the newest onnx: an older onnxruntime on a device refuses a newer IR version.
+OPSET = 17
+IR_VERSION = 8
+
+
+def to_onnx(model: keras.Model) -> Any:
+    """Convert `model` to a float32 `onnx.ModelProto`: uint8 ``(n, 28, 28)`` to float32 ``(n, classes)``.
+
+    Raises:
+        EdgeError: a layer has no counterpart in ONNX.
+    """
+    import tf2onnx
+
+    def run(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        image = tf.cast(tf.reshape(pixels, (-1, 28, 28, 1)), tf.float32)
+        return {OUTPUT: model(image, training=False)}
+
+    signature = [tf.TensorSpec((None, 28, 28), tf.uint8, name=INPUT)]
+    try:
+        # from_keras fails on Keras 3; a function keeps the batch dimension free.
+        with _silent("tf2onnx"):
+            converted, _ = tf2onnx.convert.from_function(
+                tf.function(run, input_signature=signature), input_signature=signature, opset=OPSET
+            )
+    except Exception as error:  # tf2onnx lets anything through
+        raise EdgeError("tf2onnx refused the model", got=str(error), hint="use layers that ONNX has") from error
+    _require_known(converted)
+    return converted
+
+
+def _require_known(model: Any) -> None:
+    """Check that ONNX has every operator: tf2onnx passes on the ones it does not know, as they are."""
+    unknown = {node.op_type for node in model.graph.node if not onnx.defs.has(node.op_type, node.domain)}
+    if unknown:
+        raise EdgeError(f"ONNX has no operator for {', '.join(sorted(unknown))}", hint="use layers that ONNX has")
+
+
+@contextlib.contextmanager
+def _silent(name: str | None) -> Iterator[None]:
+    """Raise the level of a logger while the block runs; None is the root logger."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def apply_recipe(float_graph: Any, recipe: Recipe) -> bytes:
+    """Serialize what `to_onnx` returned, by one of the recipes with float activations; any batch size."""
+    converted = onnx.ModelProto()
+    converted.CopyFrom(float_graph)
+    if recipe.name == "float16":
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+
+        converted = convert_float_to_float16(converted, keep_io_types=True)
+    elif recipe.name == "dynamic":
+        converted = _quantize_dynamic(converted)
+    converted.ir_version = IR_VERSION
+    return serialize(converted)
+
+
+def _quantize_dynamic(model: Any) -> Any:
+    """Store the weights of dense layers as int8; convolutions stay float, ConvInteger being slower than that."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with _silent(None), tempfile.TemporaryDirectory(prefix="fmnist-edge-") as folder:  # it logs advice to the root
+        source, target = Path(folder) / "float.onnx", Path(folder) / "dynamic.onnx"
+        onnx.save(model, source)
+        quantize_dynamic(
+            source, target, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QInt8
+        )
+        return onnx.load(target)
+
+
+def serialize(model: Any) -> bytes:
+    """Serialize a graph without metadata, the same graph to the same bytes."""
+    del model.metadata_props[:]
+    model.graph.ClearField("doc_string")  # tf2onnx writes a number there that grows with every conversion
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def append_card(graph: bytes, card: ModelCard) -> bytes:
+    """Return the finished file: the serialized model, then its ``metadata_props``.
+
+    Protocol Buffers merge messages that follow each other, so that the card can stand behind a graph whose bytes, and
+    so whose hash, stay as they are.
+    """
+    metadata = onnx.ModelProto()
+    entry = metadata.metadata_props.add()
+    entry.key, entry.value = ONNX_KEY, card.to_json()
+    content: bytes = graph + metadata.SerializeToString(deterministic=True)
+    return content

@@ -1,0 +1,151 @@
+"""Keras to TFLite with Google's converter, built-in operators only, and the ModelCard appended."""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import flatbuffers
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+
+from ..common.errors import EdgeError
+from ..common.quiet import quiet_standard_error
+from ..runtime.card import LABELS_MEMBER, TFLITE_MEMBER, ModelCard
+from .calibration import Calibration
+from .pixels import Scaling, pixel_function, scaled_function, split_scaling
+from .recipe import Recipe
+
+_FILE_IDENTIFIER = b"TFL3"
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that zip knows: the same card gives the same bytes
+
+
+def convert_float(model: keras.Model, recipe: Recipe) -> bytes:
+    """Convert with float activations: recipes ``float32``, ``float16`` and ``dynamic``.
+
+    Raises:
+        EdgeError: a layer needs an operator that LiteRT does not have built in.
+    """
+    converter = _converter(pixel_function(model, batch=1))
+    if recipe.weights != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if recipe.weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    return _convert(converter)
+
+
+def convert_int8(model: keras.Model, calibration: Calibration) -> bytes:
+    """Convert to int8 weights and activations; the raw pixel is the quantized input.
+
+    Raises:
+        EdgeError: a layer cannot run in int8 with LiteRT's built-in operators, the calibration images do not use the
+            whole range of pixels, or the rescaling does not fit a zero point.
+    """
+    bare, scaling = split_scaling(model)
+    images = calibration.split.images * np.float32(scaling.scale) + np.float32(scaling.offset)
+
+    def representative() -> Iterator[list[npt.NDArray[np.float32]]]:
+        for image in images.astype(np.float32):
+            yield [image[np.newaxis]]
+
+    converter = _converter(scaled_function(bare))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.uint8
+    content = _float_softmax(_convert(converter))
+    _require_input(content, scaling)
+    return content
+
+
+def _require_input(content: bytes, scaling: Scaling) -> None:
+    """Check that the quantized input gives pixels the values that the rescaling would have given them."""
+    graph = read_model(content).subgraphs[0]
+    quantization = graph.tensors[graph.inputs[0]].quantization
+    scale, zero_point = float(quantization.scale[0]), int(quantization.zeroPoint[0])
+    measured = (0 - zero_point) * scale, (255 - zero_point) * scale
+    stated = scaling.offset, 255 * scaling.scale + scaling.offset
+    if not np.allclose(measured, stated, rtol=0, atol=1e-3 * scale):
+        raise EdgeError(
+            "the quantized input does not mean what the rescaling computes",
+            expected=f"{stated[0]:.6g} to {stated[1]:.6g} for pixels 0 to 255",
+            got=f"{measured[0]:.6g} to {measured[1]:.6g}",
+            hint="rescale by 1 / 255 without an offset, and calibrate on images with pixels of 0 and of 255",
+        )
+
+
+def _converter(function: Any) -> Any:
+    # With the function as `trackable_obj` the converter takes the same path as without one, but does not warn of it.
+    return tf.lite.TFLiteConverter.from_concrete_functions([function], function)
+
+
+def _convert(converter: Any) -> bytes:
+    try:
+        with warnings.catch_warnings(), quiet_standard_error():  # its C++ reports what Python raises, and more
+            warnings.simplefilter("ignore")  # the converter warns of its own defaults
+            content: bytes = converter.convert()
+    except Exception as error:  # the converter's own error class is private
+        hint = "use layers that LiteRT has built in; a device has no TensorFlow operators"
+        raise EdgeError("the TFLite converter refused the model", got=_first_reason(error), hint=hint) from error
+    return content
+
+
+def _first_reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if "error:" in line), lines[0] if lines else type(error).__name__)
+
+
+def read_model(content: bytes) -> Any:
+    """Parse a flatbuffer into the schema's object form (`schema.ModelT`)."""
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+
+
+def write_model(model: Any) -> bytes:
+    """Serialize what `read_model` returned."""
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), _FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def operator_name(model: Any, operator: Any) -> str:
+    """Return the name of a built-in operator, such as ``CONV_2D``."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return next(name for name, value in vars(schema.BuiltinOperator).items() if value == number)
+
+
+def _float_softmax(content: bytes) -> bytes:
+    """Compute the softmax after the last dequantization instead of before it.
+
+    An int8 softmax rounds probabilities to 1/256, so that they do not sum to 1 and nearly equal classes tie. Ten
+    floating-point exponentials cost nothing beside the network; the logits stay int8.
+    """
+    model = read_model(content)
+    graph = model.subgraphs[0]
+    names = [operator_name(model, operator) for operator in graph.operators]
+    if names[-2:] != ["SOFTMAX", "DEQUANTIZE"]:
+        raise EdgeError("the model does not end in a softmax", expected="a softmax over the classes", got=names[-1])
+    softmax, dequantize = graph.operators[-2:]
+    logits, between, probabilities = softmax.inputs[0], softmax.outputs[0], dequantize.outputs[0]
+    graph.tensors[between].type = schema.TensorType.FLOAT32
+    graph.tensors[between].quantization = None
+    dequantize.inputs, dequantize.outputs = [logits], [between]
+    softmax.inputs, softmax.outputs = [between], [probabilities]
+    graph.operators[-2:] = [dequantize, softmax]
+    return write_model(model)
+
+
+def append_card(graph: bytes, card: ModelCard) -> bytes:
+    """Return the finished file: the flatbuffer, then a zip archive with the card and a list of labels."""
+    out = io.BytesIO(graph)
+    with zipfile.ZipFile(out, "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(TFLITE_MEMBER, _ZIP_EPOCH), card.to_json())
+        archive.writestr(zipfile.ZipInfo(LABELS_MEMBER, _ZIP_EPOCH), "\n".join(card.labels) + "\n")
+    return out.getvalue()

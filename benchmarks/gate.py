@@ -1,0 +1,25 @@
+"""The gate: a limit on what a candidate may lose, for use in anybody's continuous integration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .tables import interval_text
+
+
+def gate_failures(report: dict[str, Any], *, max_drop_points: float) -> list[str]:
+    """Say of every candidate whose drop may exceed the limit why it fails; an empty list means that all pass.
+
+    A candidate passes when the upper end of the 95% interval of its drop is within the limit, not when the drop itself
+    is: with few images, a small drop proves little.
+    """
+    failures = []
+    for model in report["models"][1:]:
+        comparison = model["comparison"]
+        high = comparison["accuracy_drop_ci95"][1]
+        if high > max_drop_points:
+            failures.append(
+                f"{model['name']} fails: its drop of {interval_text(comparison)} points may reach {high:.2f}, "
+                f"which is {high - max_drop_points:.2f} over the limit of {max_drop_points:g}"
+            )
+    return failures

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?=
 
-.PHONY: help demo test check format setup clean
+.PHONY: help demo test check docs format setup clean
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/:/'
@@ -29,6 +29,9 @@ check: $(READY)  ## run the linter, the formatter's check and the type checker
 	$(BIN)/ruff format --check .
 	@mkdir -p .typecheck && ln -sfn .. .typecheck/fmnist_edge
 	$(BIN)/mypy -p fmnist_edge --exclude '(^|/)tests/'
+
+docs: $(READY)   ## write docs/cli.md from the commands' own --help
+	FMNIST_EDGE_WRITE_DOCS=1 $(BIN)/python -m pytest --quiet tests/test_docs.py -k page_of_commands
 
 format: $(READY) ## format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix .

@@ -42,7 +42,7 @@ Threads = Annotated[int, typer.Option("--threads", help="Processor threads for o
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an expected error becomes one line on standard error and exit code 2."""
     try:
-        app(None if arguments is None else list(arguments))
+        app(None if arguments is None else list(arguments), prog_name="fmnist-edge")
     except EdgeError as error:
         _fail(str(error))
         sys.exit(2)

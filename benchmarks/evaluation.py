@@ -131,13 +131,13 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     Source: E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22 (1927).
 
     >>> tuple(round(edge, 4) for edge in wilson_interval(9136, 10000))
-    (0.9079, 0.919)
+    (0.9079, 0.9189)
     """
     share = successes / n
     spread = _Z95**2 / n
     middle = (share + spread / 2) / (1 + spread)
     half = _Z95 / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    return middle - half, middle + half
+    return middle - half if successes else 0.0, middle + half if successes < n else 1.0  # these two without rounding
 
 
 def _ratio(part: int, whole: int) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..common.errors import EdgeError
 from ..common.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -22,8 +24,33 @@ class ReportPicture:
     alt: str
 
 
+def require_matplotlib() -> None:
+    """Import matplotlib.
+
+    Raises:
+        EdgeError: it is not installed.
+    """
+    try:
+        importlib.import_module("matplotlib")
+    except ImportError as error:
+        hint = "pip install 'fmnist-edge[report]'"
+        raise EdgeError("matplotlib is needed to draw the report", got=str(error), hint=hint) from error
+
+
 def save_figures(report: dict[str, Any], folder: Path, *, progress: Progress = silent) -> list[ReportPicture]:
-    """Draw everything that the document has figures for into `folder`."""
+    """Draw everything that the document has figures for into `folder`.
+
+    Raises:
+        EdgeError: matplotlib is not installed.
+    """
+    require_matplotlib()
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False}):  # dollar signs in a file's name are no formula
+        return _save_all(report, folder, progress)
+
+
+def _save_all(report: dict[str, Any], folder: Path, progress: Progress) -> list[ReportPicture]:
     measured = [model for model in report["models"] if model["latency_ms"]]
     candidates = report["models"][1:]
     pictures = []

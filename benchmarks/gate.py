@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from ..common.errors import EdgeError
 from .tables import interval_text
 
 
@@ -12,7 +14,14 @@ def gate_failures(report: dict[str, Any], *, max_drop_points: float) -> list[str
 
     A candidate passes when the upper end of the 95% interval of its drop is within the limit, not when the drop itself
     is: with few images, a small drop proves little.
+
+    Raises:
+        EdgeError: the limit is no number, or there is no candidate, so that everything would pass.
     """
+    if not math.isfinite(max_drop_points):
+        raise EdgeError("unusable limit", expected="a number of percentage points", got=str(max_drop_points))
+    if len(report["models"]) < 2:
+        raise EdgeError("nothing to hold against the limit", expected="a candidate besides the reference", got="none")
     failures = []
     for model in report["models"][1:]:
         comparison = model["comparison"]

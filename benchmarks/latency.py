@@ -55,7 +55,7 @@ def measure_latency(
 
     Args:
         runners: the models by name.
-        images: uint8 ``(n, 28, 28)``, used in turns.
+        images: uint8 ``(n, 28, 28)``, used in turns; in one round every model gets the same.
         rounds: blocks a model, at least 1.
         seed: of the orders.
         progress: told of every round.
@@ -64,7 +64,8 @@ def measure_latency(
         EdgeError: `rounds` below 1, or no images.
     """
     if rounds < 1 or not len(images):
-        raise EdgeError("cannot measure latency", expected="at least one round and one image", got=f"{rounds} rounds")
+        got = f"{rounds} and {len(images)}"
+        raise EdgeError("cannot measure latency", expected="at least one round and one image", got=got)
     for runner in runners.values():
         _time_runs(runner, images, WARM_UP_RUNS)
     times_ns: dict[str, list[int]] = {name: [] for name in runners}
@@ -72,14 +73,15 @@ def measure_latency(
     for done in range(rounds):
         progress("measuring latency", done, rounds)
         for name in random.permutation(list(runners)):
-            times_ns[name] += _time_runs(runners[name], images, BLOCK_RUNS)[BLOCK_SKIPPED:]
+            times = _time_runs(runners[name], images, BLOCK_RUNS, first=done * BLOCK_RUNS)
+            times_ns[name] += times[BLOCK_SKIPPED:]
     progress("measuring latency", rounds, rounds)
     return {name: summarize(np.array(times)) for name, times in times_ns.items()}
 
 
-def _time_runs(runner: Runner, images: npt.NDArray[np.uint8], runs: int) -> list[int]:
+def _time_runs(runner: Runner, images: npt.NDArray[np.uint8], runs: int, *, first: int = 0) -> list[int]:
     times_ns = []
-    for run in range(runs):
+    for run in range(first, first + runs):
         position = run % len(images)
         image = images[position : position + 1]
         began_ns = time.perf_counter_ns()

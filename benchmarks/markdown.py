@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from .figures import ReportPicture
 from .tables import as_markdown, class_table, confusion_table, models_table, plain_text, verdicts
@@ -17,7 +18,7 @@ def render_markdown(report: dict[str, Any], pictures: Sequence[ReportPicture]) -
         "\n".join(f"- {line}" for line in verdicts(report)),
         "## Models",
         as_markdown(models_table(report)),
-        *(f"![{picture.alt}]({picture.path.name})" for picture in pictures),
+        *(f"![{picture.alt}]({quote(picture.path.name)})" for picture in pictures),
         "## Every class",
         *(f"### {table.title}\n\n{as_markdown(table)}" for table in map(class_table, report["models"])),
         "## Confusion matrices",

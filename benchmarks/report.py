@@ -81,7 +81,11 @@ def _method(threads: int | None) -> dict[str, Any]:
 def write_report(report: Report, folder: Path, *, progress: Progress = silent) -> list[Path]:
     """Write report.json, the pictures, report.md and report.html into `folder`, and return their paths.
 
-    The HTML holds its pictures; the Markdown points to them.
+    The JSON comes first, so that it is there when drawing fails. The HTML holds its pictures; the Markdown points to
+    them.
+
+    Raises:
+        EdgeError: matplotlib is not installed, or the folder cannot be written.
     """
     from .figures import save_figures  # here: matplotlib is needed for pictures only
 

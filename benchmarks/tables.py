@@ -132,8 +132,7 @@ def _verdict(model: dict[str, Any], reference: dict[str, Any], margin_points: fl
     comparison = model["comparison"]
     high = comparison["accuracy_drop_ci95"][1]
     judged = "as good as the reference" if high <= margin_points else "not shown to be as good as the reference"
-    ratio = reference["size_bytes"] / model["size_bytes"]
-    size = f"{ratio:.1f} times smaller" if ratio >= 1 else f"{1 / ratio:.1f} times larger"
+    size = _times(reference["size_bytes"] / model["size_bytes"], "smaller", "larger")
     return (
         f"{model['name']} is {judged} within {margin_points:g} points: it loses {interval_text(comparison)} points, "
         f"answers {comparison['agreement']:.2%} of the images alike ({comparison['flips']} differ, "
@@ -141,13 +140,22 @@ def _verdict(model: dict[str, Any], reference: dict[str, Any], margin_points: fl
     )
 
 
+def _times(ratio: float, more: str, less: str) -> str:
+    """Say a ratio in words that fit its direction.
+
+    >>> _times(3.6, "faster", "slower"), _times(0.5, "faster", "slower")
+    ('3.6 times faster', '2.0 times slower')
+    """
+    return f"{ratio:.1f} times {more}" if ratio >= 1 else f"{1 / ratio:.1f} times {less}"
+
+
 def key_lines(report: dict[str, Any]) -> list[str]:
-    """Return the lines that matter: float accuracy, what int8 lost in each format, and what it gained."""
+    """Return the lines that matter: the reference's accuracy, what int8 lost in each format, and what it gained."""
     reference = report["models"][0]
-    int8 = [model for model in report["models"] if model["recipe"] == "int8"]
-    lines = [
-        f"float:  {reference['accuracy']:.2%} of {report['dataset']['n']:,} test images right ({reference['name']})"
-    ]
+    int8 = [model for model in report["models"][1:] if model["recipe"] == "int8"]
+    kind = "float:" if reference["recipe"] == "float32" else f"{reference['recipe']}:"
+    right = f"{reference['accuracy']:.2%} of {report['dataset']['n']:,} {report['dataset']['split']} images right"
+    lines = [f"{kind:<7} {right} ({reference['name']})"]
     lines += [f"int8:   {model['accuracy']:.2%}, {_loss_text(model)} ({model['name']})" for model in int8]
     lines += [_gain_text(model, report) for model in int8[:1]]
     return lines
@@ -166,7 +174,7 @@ def _gain_text(model: dict[str, Any], report: dict[str, Any]) -> str:
     if not rivals or not model["latency_ms"] or not rivals[0]["latency_ms"]:
         return f"gained: {size_text(model['size_bytes'])} instead of {size_text(report['models'][0]['size_bytes'])}"
     rival = rivals[0]
-    speed = rival["latency_ms"]["p50"] / model["latency_ms"]["p50"]
-    size = rival["size_bytes"] / model["size_bytes"]
     p50 = model["latency_ms"]["p50"]
-    return f"gained: {size:.1f} times smaller, {speed:.1f} times faster ({p50:.2f} ms) than {rival['name']}"
+    speed = _times(rival["latency_ms"]["p50"] / p50, "faster", "slower")
+    size = _times(rival["size_bytes"] / model["size_bytes"], "smaller", "larger")
+    return f"gained: {size}, {speed} ({p50:.2f} ms) than {rival['name']}"

@@ -12,6 +12,8 @@ from ..dataset.splits import stratified_indices
 
 DEFAULT_COUNT = 500
 DEFAULT_SEED = 0
+LOGIT_COUNT = 3_000
+LOGIT_SEED = 1
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,12 @@ class Calibration:
             raise EdgeError("calibration would see images that models are judged by", expected="train", got=got)
         return cls(split.take(stratified_indices(split.labels, count, seed=seed)), seed)
 
-    def describe(self) -> dict[str, Any]:
-        """Return what the ModelCard records: enough to choose the same images again."""
-        return {
-            "split": self.split.name,
-            "count": len(self.split),
-            "seed": self.seed,
-            "indices": self.split.indices.tolist(),
-            "dataset_sha256": DATASET_SHA256,
-        }
+    def describe(self, *, with_indices: bool = True) -> dict[str, Any]:
+        """Return what the ModelCard records: enough to choose the same images again.
+
+        Args:
+            with_indices: list the positions in the original file, too, which takes about six bytes each.
+        """
+        chosen = {"split": self.split.name, "count": len(self.split), "seed": self.seed}
+        indices = {"indices": self.split.indices.tolist()} if with_indices else {}
+        return {**chosen, **indices, "dataset_sha256": DATASET_SHA256}

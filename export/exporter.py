@@ -15,13 +15,13 @@ import keras
 from ..common.errors import EdgeError
 from ..common.files import read_json, require_writable, sha256_hex, write_bytes
 from ..common.progress import Progress, silent
-from ..dataset import LABELS, load_split
+from ..dataset import LABELS, Split, load_split
 from ..runtime.card import CARD_VERSION, ModelCard
 from ..train.keras_model import load_keras_model
 from ..train.run_folder import RunFolder, find_model
 from . import onnx_float, onnx_int8, tflite
-from .calibration import Calibration
-from .pixels import INPUT, OUTPUT, require_finite
+from .calibration import LOGIT_COUNT, LOGIT_SEED, Calibration
+from .pixels import INPUT, OUTPUT, require_finite, require_probabilities
 from .recipe import INT8, Format, Recipe
 
 _PACKAGES = ("fmnist-edge", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy")
@@ -66,6 +66,7 @@ def export(
     loaded = load_keras_model(path)
     _require_classes(loaded, path)
     require_finite(loaded, str(path))
+    require_probabilities(loaded, str(path))
     targets = [
         (recipe, kind, out / f"fmnist-{loaded.name}-{recipe.name}.{kind}") for recipe in recipes for kind in formats
     ]
@@ -91,12 +92,20 @@ class _Conversion:
         self._data_dir = data_dir
 
     @functools.cached_property
+    def _training_split(self) -> Split:
+        return load_split("train", self._data_dir)
+
+    @functools.cached_property
     def _calibration(self) -> Calibration:
-        return Calibration.choose(load_split("train", self._data_dir))
+        return Calibration.choose(self._training_split)
+
+    @functools.cached_property
+    def _logit_calibration(self) -> Calibration:
+        return Calibration.choose(self._training_split, count=LOGIT_COUNT, seed=LOGIT_SEED)
 
     @functools.cached_property
     def _int8(self) -> bytes:
-        return tflite.convert_int8(self._model, self._calibration)
+        return tflite.convert_int8(self._model, self._calibration, self._logit_calibration)
 
     @functools.cached_property
     def _float_onnx(self) -> Any:
@@ -119,6 +128,10 @@ class _Conversion:
             return tflite.convert_float(self._model, recipe)
         return onnx_float.apply_recipe(self._float_onnx, recipe)
 
+    def _describe_calibration(self) -> dict[str, Any]:
+        logits = self._logit_calibration.describe(with_indices=False)
+        return {"method": "min-max", **self._calibration.describe(), "logits": {"method": "runner-up range", **logits}}
+
     def _card(self, recipe: Recipe, name: str, graph: bytes) -> ModelCard:
         return ModelCard(
             card_version=CARD_VERSION,
@@ -128,7 +141,7 @@ class _Conversion:
             labels=LABELS,
             input={"name": INPUT, "dtype": "uint8", "shape": ["n", 28, 28], "meaning": "grey, 0 is background"},
             output={"name": OUTPUT, "dtype": "float32", "shape": ["n", len(LABELS)], "meaning": "sum to 1"},
-            calibration=self._calibration.describe() if recipe.calibrated else None,
+            calibration=self._describe_calibration() if recipe.calibrated else None,
             training=self._training,
             versions={"python": platform.python_version(), **{package: version(package) for package in _PACKAGES}},
             graph_bytes=len(graph),

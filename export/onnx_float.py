@@ -29,17 +29,18 @@ def to_onnx(model: keras.Model) -> Any:
     Raises:
         EdgeError: a layer has no counterpart in ONNX.
     """
-    import tf2onnx
+    from tf2onnx import convert, utils
 
     def run(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         image = tf.cast(tf.reshape(pixels, (-1, 28, 28, 1)), tf.float32)
         return {OUTPUT: model(image, training=False)}
 
     signature = [tf.TensorSpec((None, 28, 28), tf.uint8, name=INPUT)]
+    utils.INTERNAL_NAME = 1  # it numbers names through all conversions: the same model shall get the same names
     try:
         # from_keras fails on Keras 3; a function keeps the batch dimension free.
         with _silent("tf2onnx"):
-            converted, _ = tf2onnx.convert.from_function(
+            converted, _ = convert.from_function(
                 tf.function(run, input_signature=signature), input_signature=signature, opset=OPSET
             )
     except Exception as error:  # tf2onnx lets anything through

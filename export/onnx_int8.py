@@ -21,9 +21,9 @@ from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto, helper, numpy_helper
 
 from ..common.errors import EdgeError
+from .flatbuffer import operator_name, read_model
 from .onnx_float import IR_VERSION, OPSET, serialize
 from .pixels import INPUT, OUTPUT
-from .tflite import operator_name, read_model
 
 _FUSED = "com.microsoft"
 _TO_UINT8 = 128

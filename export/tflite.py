@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-import flatbuffers
 import keras
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +18,11 @@ from ..common.errors import EdgeError
 from ..common.quiet import quiet_standard_error
 from ..runtime.card import LABELS_MEMBER, TFLITE_MEMBER, ModelCard
 from .calibration import Calibration
+from .flatbuffer import operator_name, read_model, write_model
+from .logits import as_centred_logits, runner_up_range, set_logit_range
 from .pixels import Scaling, pixel_function, scaled_function, split_scaling
 from .recipe import Recipe
 
-_FILE_IDENTIFIER = b"TFL3"
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that zip knows: the same card gives the same bytes
 
 
@@ -41,28 +41,38 @@ def convert_float(model: keras.Model, recipe: Recipe) -> bytes:
     return _convert(converter)
 
 
-def convert_int8(model: keras.Model, calibration: Calibration) -> bytes:
+def convert_int8(model: keras.Model, calibration: Calibration, logit_calibration: Calibration) -> bytes:
     """Convert to int8 weights and activations; the raw pixel is the quantized input.
+
+    Args:
+        model: the float model.
+        calibration: images that the ranges of the activations are measured on.
+        logit_calibration: images that the range of the logits is measured on; more of them, because only the few on
+            which two classes are close tell of it (see `logits`).
 
     Raises:
         EdgeError: a layer cannot run in int8 with LiteRT's built-in operators, the calibration images do not use the
             whole range of pixels, or the rescaling does not fit a zero point.
     """
     bare, scaling = split_scaling(model)
-    images = calibration.split.images * np.float32(scaling.scale) + np.float32(scaling.offset)
+    logits = as_centred_logits(bare)
 
     def representative() -> Iterator[list[npt.NDArray[np.float32]]]:
-        for image in images.astype(np.float32):
+        for image in scaling.apply(calibration.split.images):
             yield [image[np.newaxis]]
 
-    converter = _converter(scaled_function(bare))
+    network = bare if logits is None else keras.Sequential([logits, keras.layers.Softmax()])
+    converter = _converter(scaled_function(network))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.uint8
     content = _float_softmax(_convert(converter))
     _require_input(content, scaling)
-    return content
+    if logits is None:
+        return content
+    answers = logits.predict(scaling.apply(logit_calibration.split.images)[..., np.newaxis], batch_size=250, verbose=0)
+    return set_logit_range(content, *runner_up_range(answers))
 
 
 def _require_input(content: bytes, scaling: Scaling) -> None:
@@ -100,25 +110,6 @@ def _convert(converter: Any) -> bytes:
 def _first_reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return next((line for line in lines if "error:" in line), lines[0] if lines else type(error).__name__)
-
-
-def read_model(content: bytes) -> Any:
-    """Parse a flatbuffer into the schema's object form (`schema.ModelT`)."""
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-
-
-def write_model(model: Any) -> bytes:
-    """Serialize what `read_model` returned."""
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), _FILE_IDENTIFIER)
-    return bytes(builder.Output())
-
-
-def operator_name(model: Any, operator: Any) -> str:
-    """Return the name of a built-in operator, such as ``CONV_2D``."""
-    code = model.operatorCodes[operator.opcodeIndex]
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return next(name for name, value in vars(schema.BuiltinOperator).items() if value == number)
 
 
 def _float_softmax(content: bytes) -> bytes:

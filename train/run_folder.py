@@ -21,6 +21,7 @@ from ..common.files import atomic_path, point_link, read_json, write_text
 RUNS = Path("runs")
 LATEST = RUNS / "latest"
 _CHECKPOINT = re.compile(r"checkpoint-(\d{4})\.keras")
+_HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{8}\.part(\..+)?")  # as `atomic_path` names them
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class RunFolder:
     def clear_checkpoints(self, keep: Path | None = None) -> None:
         """Delete checkpoints, and what a killed process left half-written."""
         for path in self.path.iterdir():
-            if path != keep and (_CHECKPOINT.fullmatch(path.name) or ".part" in path.name):
+            if path != keep and (_CHECKPOINT.fullmatch(path.name) or _HALF_WRITTEN.fullmatch(path.name)):
                 path.unlink(missing_ok=True)
 
     def write_history(self, history: list[EpochRecord]) -> None:
@@ -126,8 +127,10 @@ class RunFolder:
         return content
 
     def make_latest(self) -> None:
-        """Let ``latest`` beside this folder point to it."""
-        point_link(self.path.parent / LATEST.name, self.path.name)
+        """Let ``latest`` beside this folder point to it, unless this folder has that name itself."""
+        path = self.path.absolute()
+        if path.name != LATEST.name:
+            point_link(path.with_name(LATEST.name), path.name)
 
 
 def _record(row: dict[str, str]) -> EpochRecord:

@@ -56,10 +56,11 @@ def start(
     """Train a fresh model into the folder `path`.
 
     Raises:
-        EdgeError: a training was begun there already, the folder cannot be written, or the data cannot be had.
+        EdgeError: a training was begun there, or a model lies there; the folder cannot be written; or the data cannot
+            be had.
     """
     folder = RunFolder(path)
-    if folder.is_started():
+    if folder.is_started() or folder.is_finished():
         hint = f"train --resume --out {path}, or another --out"
         raise EdgeError(f"{path} holds a training run already", expected="a new folder", hint=hint)
     require_writable(path)
@@ -74,15 +75,23 @@ def resume(
     """Go on with the training in `path` after its last whole epoch, with the options it was begun with.
 
     Raises:
-        EdgeError: no training was begun there, or it is finished.
+        EdgeError: no training was begun there, it is finished, or its files are damaged.
     """
     folder = RunFolder(path)
     if folder.is_finished():
         raise EdgeError(f"{path} is finished", hint="begin another: fmnist-edge train")
-    options = TrainOptions(**folder.read_config()["options"])
+    options = _read_options(folder)
     require_writable(path)
     data = TrainingData.load(data_dir, options.limit, progress)
     return _run(folder, options, data, progress=progress, report=report)
+
+
+def _read_options(folder: RunFolder) -> TrainOptions:
+    try:
+        return TrainOptions(**folder.read_config()["options"])
+    except TypeError as error:
+        expected = "the options of this version of fmnist-edge"
+        raise EdgeError(f"cannot resume with {folder.config}", expected=expected, got=str(error)) from error
 
 
 def _describe(options: TrainOptions, data: TrainingData) -> dict[str, Any]:
@@ -119,8 +128,7 @@ def _restore(folder: RunFolder, options: TrainOptions) -> tuple[keras.Model, lis
     keras.utils.set_random_seed(options.seed)
     checkpoint = folder.newest_checkpoint()
     if checkpoint is not None:
-        path, epoch = checkpoint
-        return keras.models.load_model(path, safe_mode=True), folder.read_history()[:epoch]
+        return _load_checkpoint(*checkpoint, folder.read_history())
     model = load_architecture(options.arch)(classes=len(LABELS), dropout=options.dropout)
     model.compile(
         optimizer=keras.optimizers.Adam(options.learning_rate),
@@ -131,11 +139,22 @@ def _restore(folder: RunFolder, options: TrainOptions) -> tuple[keras.Model, lis
     return model, []
 
 
+def _load_checkpoint(path: Path, epoch: int, history: list[EpochRecord]) -> tuple[keras.Model, list[EpochRecord]]:
+    hint = "begin another training"
+    if len(history) < epoch:
+        raise EdgeError(f"the history of {path} is gone", expected=f"{epoch} epochs", got=str(len(history)), hint=hint)
+    try:
+        return keras.models.load_model(path, safe_mode=True), history[:epoch]
+    except Exception as error:  # Keras lets KeyError, OSError, TypeError, ValueError and zipfile's own through
+        raise EdgeError(f"cannot load {path}", expected="a whole checkpoint", got=str(error), hint=hint) from error
+
+
 def _train_epoch(
     model: keras.Model, options: TrainOptions, data: TrainingData, epoch: int, progress: Progress
 ) -> EpochRecord:
     began_s = time.perf_counter()
-    # The order depends on seed and epoch alone, so that a resumed run sees what an unbroken one would have seen.
+    # Order and dropout depend on seed and epoch alone, so that a resumed run does what an unbroken one would have done.
+    _seed_dropout(model, options.seed, epoch)
     order = np.random.default_rng([options.seed, epoch]).permutation(len(data.train))
     batches = _batches(data.train.take(order), options.batch_size)
     steps = -(-len(data.train) // options.batch_size)
@@ -150,6 +169,14 @@ def _train_epoch(
         val_accuracy=float(val_accuracy),
         seconds=round(time.perf_counter() - began_s, 2),
     )
+
+
+def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
+    """Set the random states of the layers: Keras does not keep them in a checkpoint."""
+    for position, layer in enumerate(model.layers):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            generator.state.assign(np.random.default_rng([seed, epoch, position]).integers(2**31, size=2))
 
 
 def _batches(split: Split, batch_size: int) -> tf.data.Dataset:

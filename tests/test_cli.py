@@ -1,0 +1,318 @@
+"""The command line: what each command prints and writes, and what it says of bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fmnist_edge.cli import main
+
+Run = Callable[..., "Done"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Done:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        code = ended.value.code
+        return Done(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+    return call
+
+
+def one_line_error(done: Done, *words: str) -> None:
+    """Check the contract for bad input: exit code 2, one line on standard error that says `words`, no result."""
+    assert done.code == 2
+    assert done.out == ""
+    lines = [line for line in done.err.splitlines() if line.startswith("fmnist-edge: ")]
+    assert len(lines) == 1, done.err
+    assert "Traceback" not in done.err
+    for word in words:
+        assert word in lines[0]
+
+
+# --- what works ----------------------------------------------------------------------------------------------------
+
+
+def test_version_and_help(run: Run) -> None:
+    assert run("--version").out.startswith("fmnist-edge 0.")
+    shown = run("--help").out
+    for command in ("data", "train", "export", "predict", "evaluate", "benchmark", "demo"):
+        assert command in shown
+        assert "Example: fmnist-edge" in " ".join(run(command, "--help").out.split())
+
+
+def test_data_says_where_and_how_much(run: Run) -> None:
+    answer = json.loads(run("data", "--json").out)
+    assert (answer["train"], answer["validation"], answer["test"]) == (55_000, 5_000, 10_000)
+    assert Path(answer["folder"]).is_dir()
+    assert answer["folder"] in run("data").out
+
+
+def test_train_export_predict_evaluate_as_typed(run: Run, png: Path, tmp_path: Path) -> None:
+    (tmp_path / "quick.toml").write_text('arch = "compact"\nepochs = 1\nlimit = 2000\n')
+    trained = run("train", "--config", "quick.toml", "--batch-size", 50)
+    assert trained.code == 0
+    assert "validation accuracy" in trained.out
+    assert "epoch 1/1: loss" in trained.err
+    assert (tmp_path / "runs" / "latest" / "model.keras").is_file()
+
+    exported = run("export", "--int8")
+    assert exported.code == 0
+    assert sorted(path.name for path in Path("exports").iterdir()) == [
+        "fmnist-compact-int8.onnx",
+        "fmnist-compact-int8.tflite",
+    ]
+
+    again = run("export", "--int8")
+    one_line_error(again, "exists", "--force")
+    assert run("export", "--int8", "--force", "--format", "onnx").code == 0
+
+    answer = json.loads(run("predict", png, "--top", 3, "--json").out)
+    assert len(answer["top"]) == 3
+    assert answer["label"] == answer["top"][0]["label"]
+    for kind in ("onnx", "tflite"):
+        assert answer["label"] in run("predict", png, "--model", f"exports/fmnist-compact-int8.{kind}").out
+
+    scored = run("evaluate", "runs/latest", "exports/fmnist-compact-int8.onnx", "--json", "scores.json")
+    assert scored.code == 0
+    assert "confusion matrix" in scored.out
+    assert [model["n"] for model in json.loads(Path("scores.json").read_text())["models"]] == [10_000, 10_000]
+
+
+def test_the_gate_ends_with_1_and_says_why(run: Run, compact_run: Path, int8_onnx: Path) -> None:
+    passed = run("evaluate", compact_run, int8_onnx, "--split", "validation", "--max-drop", 50)
+    assert (passed.code, passed.err.count("fails")) == (0, 0)
+    failed = run("evaluate", compact_run, int8_onnx, "--split", "validation", "--max-drop", -50)
+    assert failed.code == 1
+    assert "over the limit of -50" in failed.err
+
+
+def test_benchmark_writes_a_report(run: Run, compact_run: Path, exports: Path, tmp_path: Path) -> None:
+    files = sorted(exports.glob("*int8*")) + sorted(exports.glob("*float32*"))
+    done = run("benchmark", compact_run, *files, "--rounds", 1)
+    assert done.code == 0
+    for word in ("float:", "int8:", "gained:", "report/report.html"):
+        assert word in done.out
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert len(report["models"]) == 5
+    assert all(model["latency_ms"]["p50"] > 0 for model in report["models"][1:])
+
+
+def test_demo_walks_the_whole_path_and_can_be_repeated(run: Run, tmp_path: Path) -> None:
+    done = run("demo", "--arch", "compact", "--limit", 2000)
+    assert done.code == 0
+    assert "one pass over the first 2,000 training images" in done.err
+    assert len(list((tmp_path / "demo" / "exports").iterdir())) == 8
+    assert (tmp_path / "demo" / "report" / "report.html").is_file()
+    assert "report: demo/report/report.json" in done.out
+    repeated = run("demo", "--arch", "compact", "--limit", 2000)
+    assert repeated.code == 0
+    assert "using the model that was trained" in repeated.err
+
+
+def test_several_pictures_with_a_bad_one_among_them(run: Run, png: Path, int8_onnx: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_text("not a picture")
+    done = run("predict", png, "bad.png", png, "--model", int8_onnx, "--json")
+    assert done.code == 1
+    assert len(done.out.splitlines()) == 2
+    assert "bad.png" in done.err
+
+
+# --- bad input -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "tflite"])
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda path, good: None, "no file at"),
+        (lambda path, good: path.mkdir(), "not a file|no trained model"),
+        (lambda path, good: path.write_bytes(b""), "is empty"),
+        (lambda path, good: path.write_text("hello"), "expected|no ModelCard"),
+        (lambda path, good: path.write_bytes(good[: len(good) // 2]), "expected|no ModelCard"),
+        (lambda path, good: path.write_bytes(good[:-1000]), "expected|no ModelCard"),
+    ],
+    ids=["missing", "folder", "empty", "text", "half", "tail"],
+)
+@pytest.mark.parametrize("command", ["predict", "evaluate", "benchmark"])
+def test_bad_model_files(
+    run: Run,
+    suffix: str,
+    spoil: Callable[[Path, bytes], object],
+    says: str,
+    command: str,
+    exports: Path,
+    png: Path,
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / f"model.{suffix}"
+    spoil(path, (exports / f"fmnist-compact-int8.{suffix}").read_bytes())
+    done = run("predict", png, "--model", path) if command == "predict" else run(command, path)
+    one_line_error(done, path.name)
+    assert any(word in done.err for word in says.split("|"))
+    assert not list(tmp_path.glob("report/*"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda path, good: None, "no model at"),
+        (lambda path, good: path.write_bytes(b""), "expected"),
+        (lambda path, good: path.write_text("hello"), "no zip archive"),
+        (lambda path, good: path.write_bytes(good[: len(good) // 2]), "no zip archive"),
+    ],
+    ids=["missing", "empty", "text", "half"],
+)
+def test_bad_keras_files(
+    run: Run, spoil: Callable[[Path, bytes], object], says: str, compact_run: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.keras"
+    spoil(path, (compact_run / "model.keras").read_bytes())
+    one_line_error(run("export", path), "mine.keras", says)
+    assert not list(tmp_path.glob("exports/*"))
+
+
+def test_a_folder_without_a_run(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    one_line_error(run("export", "empty"), "no trained model", "fmnist-edge train")
+    one_line_error(run("export"), "no model at runs/latest", "fmnist-edge train")
+    one_line_error(run("train", "--resume"), "nothing to resume")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "is empty"), (b"hello", "expected a picture"), (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "expected a picture")],
+    ids=["empty", "text", "truncated"],
+)
+def test_bad_pictures(run: Run, content: bytes, says: str, int8_onnx: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(content)
+    one_line_error(run("predict", "bad.png", "--model", int8_onnx), "bad.png", says)
+
+
+def test_missing_picture_and_folder_for_a_picture(run: Run, int8_onnx: Path, tmp_path: Path) -> None:
+    one_line_error(run("predict", "none.png", "--model", int8_onnx), "none.png", "No such file")
+    one_line_error(run("predict", tmp_path, "--model", int8_onnx), "Is a directory")
+
+
+def test_no_model_to_predict_with(run: Run, png: Path) -> None:
+    one_line_error(run("predict", png), "no model in exports", "fmnist-edge export --int8")
+
+
+@pytest.mark.parametrize("place", ["/proc/fmnist-edge", "file/inside"])
+def test_unwritable_output_folders(run: Run, place: str, compact_run: Path, int8_onnx: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    one_line_error(run("export", compact_run, "--out", place), place)
+    one_line_error(run("benchmark", int8_onnx, "--out", place), place)
+    one_line_error(run("train", "--arch", "compact", "--out", place), place)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--arch", "resnet"], "unknown architecture|one of compact, seed"),
+        (["--epochs", "0"], "at least 1"),
+        (["--batch-size", "0"], "at least 1"),
+        (["--learning-rate", "-1"], "above 0"),
+        (["--dropout", "1"], "below 1"),
+        (["--config", "none.toml"], "No such file"),
+        (["--config", "typo.toml"], "did you mean epochs?"),
+        (["--resume", "--epochs", "3"], "options of the run"),
+    ],
+)
+def test_bad_training_options(run: Run, arguments: list[str], says: str, tmp_path: Path) -> None:
+    (tmp_path / "typo.toml").write_text("epoch = 3\n")
+    done = run("train", *arguments)
+    one_line_error(done)
+    assert any(word in done.err for word in says.split("|"))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_model_with_another_number_of_classes(run: Run, tmp_path: Path) -> None:
+    from fmnist_edge.train.architectures import load_architecture
+
+    load_architecture("compact")(classes=7, dropout=0.1).save(tmp_path / "seven.keras")
+    one_line_error(run("export", "seven.keras"), "another number of classes", "10", "got 7")
+    one_line_error(run("evaluate", "seven.keras"), "other classes than the dataset", "7 classes")
+    assert not list(tmp_path.glob("exports/*"))
+
+
+def test_a_model_with_another_input(run: Run, tmp_path: Path) -> None:
+    import keras
+
+    layers = [keras.Input((32, 32, 1)), keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+    keras.Sequential(layers).save(tmp_path / "wide.keras")
+    one_line_error(run("export", "wide.keras"), "other shapes", "32")
+
+
+def test_data_dir_without_the_data(run: Run, tmp_path: Path) -> None:
+    one_line_error(run("data", "--data-dir", tmp_path), "not complete", "train-images-idx3-ubyte")
+
+
+def test_usage_errors_end_with_2(run: Run) -> None:
+    for arguments in (["--nonsense"], ["predict"], ["export", "--format", "coreml"]):
+        assert run(*arguments).code == 2
+
+
+# --- as a process --------------------------------------------------------------------------------------------------
+
+
+def test_interrupting_a_training_says_how_to_go_on(tmp_path: Path) -> None:
+    command = [shutil.which("fmnist-edge", path=str(Path(sys.executable).parent)), "train", "--arch", "compact"]
+    options = ["--epochs", "50", "--limit", "2000", "--out", "long"]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with subprocess.Popen(
+        [*map(str, command), *options], cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("epoch 1/50: loss"):
+                process.send_signal(2)
+                break
+        rest = process.stderr.read()
+        assert process.wait() == 130
+    assert "go on with: fmnist-edge train --resume --out long" in rest
+    assert "Traceback" not in rest
+    assert not (tmp_path / "long" / "model.keras").exists()
+
+
+def test_a_picture_through_both_formats_in_fresh_processes(int8_onnx: Path, int8_tflite: Path, tmp_path: Path) -> None:
+    Image.new("L", (28, 28), 0).save(tmp_path / "black.png")
+    answers = []
+    for model in (int8_onnx, int8_tflite):
+        command = [
+            sys.executable,
+            "-m",
+            "fmnist_edge.cli",
+            "predict",
+            str(tmp_path / "black.png"),
+            "--model",
+            str(model),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        answers.append(done.stdout)
+    assert answers[0] == answers[1]

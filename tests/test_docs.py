@@ -1,0 +1,104 @@
+"""Every command in the documentation runs, and the page of all commands is what the commands say of themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fmnist_edge.cli import main
+from fmnist_edge.dataset import Split
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = ("data", "train", "export", "predict", "evaluate", "benchmark", "demo")
+
+# What takes half an hour is shown in full and run in small; everything else runs as it stands.
+IN_SMALL = {
+    "fmnist-edge train": "fmnist-edge train --epochs 1 --limit 256",
+    "fmnist-edge train --arch compact --epochs 20 --learning-rate 0.002 --out runs/mine": (
+        "fmnist-edge train --arch compact --epochs 1 --limit 500 --learning-rate 0.002 --out runs/mine"
+    ),
+    "fmnist-edge train --config my.toml": "fmnist-edge train --config my.toml --epochs 1 --limit 500",
+    "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 0.5": (
+        "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 5"  # hardly trained: answers waver
+    ),
+}
+RUN_BY_CI = {"make test", "make check"}  # .ci/run runs these two, and this test with them
+
+
+def commands_of(page: Path) -> list[str]:
+    blocks = re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+def run(command: str, folder: Path) -> None:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_commands_of_the_readme_run_in_their_order(tmp_path: Path, test_split: Split) -> None:
+    Image.fromarray(test_split.images[0]).save(tmp_path / "picture.png")
+    (tmp_path / "my.toml").write_text('arch = "compact"\nbatch_size = 64\n')
+    commands = commands_of(ROOT / "README.md")
+    assert "fmnist-edge export --int8 --float32" in commands
+    for command in commands:
+        if command.startswith("make"):
+            assert command in RUN_BY_CI | {"make demo"}
+        else:
+            run(IN_SMALL.get(command, command), tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    run(f"python -c {shlex.quote(code)}", tmp_path)
+    assert (tmp_path / "report" / "report.html").is_file()
+
+
+def test_the_ci_script_runs_what_the_readme_leaves_to_it() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert set(script) >= RUN_BY_CI
+
+
+def test_make_demo_runs_the_demo(tmp_path: Path) -> None:
+    demo = f"--arch compact --limit 500 --out {tmp_path / 'demo'}"
+    run(f"make demo READY= VENV={shlex.quote(sys.prefix)} DEMO={shlex.quote(demo)}", ROOT)
+    assert (tmp_path / "demo" / "report" / "report.html").is_file()
+
+
+def help_page() -> str:
+    """Return docs/cli.md as it should be."""
+    parts = ["# The command line", "Made from the commands' own `--help`; `tests/test_docs.py` compares the two."]
+    for name in COMMANDS:
+        parts.append(f"## fmnist-edge {name}\n\n```text\n{help_of(name)}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def help_of(command: str) -> str:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        main([command, "--help"])
+    return out.getvalue().strip()
+
+
+def test_the_page_of_commands_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    page = ROOT / "docs" / "cli.md"
+    if os.environ.get("FMNIST_EDGE_WRITE_DOCS"):
+        page.write_text(help_page(), encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == help_page(), "run: make docs"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "CHANGELOG.md"])
+def test_links_to_files_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        if not target.startswith("https://"):
+            assert (path.parent / target).exists(), target

@@ -1,0 +1,92 @@
+"""The wheel holds exactly the package, and its base install predicts in an environment without TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("common", "dataset", "runtime", "benchmarks", "train", "train/architectures", "export")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built as a package index would build it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    modules = [*ROOT.glob("*.py"), *(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))]
+    expected = {f"fmnist_edge/{path.relative_to(ROOT).as_posix()}" for path in modules} | {"fmnist_edge/py.typed"}
+    assert names == expected
+
+
+@pytest.fixture(scope="module")
+def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a fresh virtual environment with the wheel's base dependencies only."""
+    folder = tmp_path_factory.mktemp("bare") / "venv"
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    constraints = str(ROOT / "constraints.txt")
+    command = [str(python), "-m", "pip", "install", "--quiet", "--constraint", constraints, str(wheel)]
+    subprocess.run(command, check=True, capture_output=True)
+    return python
+
+
+def test_the_base_install_is_light(bare_python: Path) -> None:
+    listed = subprocess.run([bare_python, "-m", "pip", "list", "--format=json"], check=True, capture_output=True)
+    names = {entry["name"].lower() for entry in json.loads(listed.stdout)}
+    assert {"fmnist-edge", "numpy", "onnxruntime", "pillow", "typer"} <= names
+    assert not names & {"tensorflow", "keras", "onnx", "tf2onnx", "matplotlib", "scipy", "ai-edge-litert"}
+
+
+def test_the_runtime_predicts_without_tensorflow(bare_python: Path, int8_onnx: Path, png: Path) -> None:
+    code = (
+        "import pkgutil, importlib, sys\n"
+        "import fmnist_edge.runtime as runtime\n"
+        "for module in pkgutil.iter_modules(runtime.__path__):\n"
+        "    importlib.import_module(f'fmnist_edge.runtime.{module.name}')\n"
+        "assert 'tensorflow' not in sys.modules\n"
+        "print(len(runtime.Classifier(sys.argv[1]).predict(sys.argv[2]).probabilities))\n"
+    )
+    done = subprocess.run([bare_python, "-c", code, int8_onnx, png], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "10"
+
+
+def test_the_command_of_the_base_install_predicts(bare_python: Path, int8_onnx: Path, png: Path) -> None:
+    command = [bare_python.with_name("fmnist-edge"), "predict", png, "--model", int8_onnx, "--json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout)["file"] == str(png)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train"], "fmnist-edge[train]"),
+        (["evaluate", "model.keras"], "fmnist-edge[train]"),
+        (["predict", "boot.png", "--model", "int8.tflite"], "fmnist-edge[litert]"),
+    ],
+)
+def test_what_needs_an_extra_names_it(
+    arguments: list[str], says: str, bare_python: Path, compact_run: Path, int8_tflite: Path, png: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "model.keras").write_bytes((compact_run / "model.keras").read_bytes())
+    (tmp_path / "int8.tflite").write_bytes(int8_tflite.read_bytes())
+    command = [bare_python.with_name("fmnist-edge"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert says in done.stderr

@@ -149,7 +149,7 @@ class _Translator:
         self._node("QLinearAdd", operator, [*left, *right, *self._quantized_out(operator, activation)], domain=_FUSED)
 
     def _mean(self, operator: Any) -> None:
-        axes = self._data(operator.inputs[1], np.int32).tolist()
+        axes = self._data(operator.inputs[1], np.int32).ravel().tolist()
         if sorted(axes) != [1, 2]:
             raise self._unknown(operator, f"a mean over axes {axes}", expected="height and width, 1 and 2")
         target = operator.outputs[0]

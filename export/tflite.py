@@ -61,7 +61,7 @@ def convert_int8(model: keras.Model, calibration: Calibration, logit_calibration
         for image in scaling.apply(calibration.split.images):
             yield [image[np.newaxis]]
 
-    network = bare if logits is None else keras.Sequential([logits, keras.layers.Softmax()])
+    network = bare if logits is None else with_softmax(logits)
     converter = _converter(scaled_function(network))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative

@@ -75,10 +75,9 @@ def test_make_demo_runs_the_demo(tmp_path: Path) -> None:
 
 def help_page() -> str:
     """Return docs/cli.md as it should be."""
-    parts = ["# The command line", "Made from the commands' own `--help`; `tests/test_docs.py` compares the two."]
-    for name in COMMANDS:
-        parts.append(f"## fmnist-edge {name}\n\n```text\n{help_of(name)}\n```")
-    return "\n\n".join(parts) + "\n"
+    opening = "# The command line\n\nMade from the commands' own `--help`; `tests/test_docs.py` compares the two."
+    parts = (f"## fmnist-edge {name}\n\n```text\n{help_of(name)}\n```" for name in COMMANDS)
+    return "\n\n".join([opening, *parts]) + "\n"
 
 
 def help_of(command: str) -> str:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?=
 
-.PHONY: help demo test check docs format setup clean
+.PHONY: help demo system test check docs format setup clean
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/:/'
@@ -20,6 +20,10 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)   ## walk the whole path on the real data, ending in a report (DEMO="--epochs 15" for the real thing)
 	$(BIN)/fmnist-edge demo $(DEMO)
+
+system:          ## install what some tests need beyond pip: an emulator of ARM and a C compiler (Debian, as root)
+	apt-get update --quiet --quiet
+	apt-get install --quiet --quiet --yes --no-install-recommends qemu-user gcc libc6-dev
 
 test: $(READY)   ## run the tests
 	$(BIN)/python -m pytest

@@ -328,11 +328,13 @@ def benchmark(
 def _benchmark(
     models: Sequence[Path], out: Path, threads: int, rounds: int, data_dir: Path | None
 ) -> tuple[dict[str, Any], list[Path]]:
+    from .benchmarks.figures import require_matplotlib
     from .benchmarks.harness import measure_models
     from .benchmarks.report import build_report, write_report
     from .common.files import require_writable
     from .dataset import load_split
 
+    require_matplotlib()
     require_writable(out)
     progress = ConsoleProgress()
     images = load_split("test", data_dir, progress=progress)

@@ -94,9 +94,7 @@ def _save_latency(models: list[dict[str, Any]], folder: Path) -> ReportPicture:
     for key, marker in (("p90", "|"), ("p99", "d")):
         values = [model["latency_ms"][key] for model in ranked]
         axes.scatter(values, positions, marker=marker, color="black", zorder=3, label=key)
-    for position, model in zip(positions, ranked, strict=True):
-        axes.text(0, position, f" {model['latency_ms']['p50']:.3f}", va="center", color="white", fontsize=8)
-    axes.set_yticks(positions, [model["name"] for model in ranked])
+    axes.set_yticks(positions, [f"{model['name']}: {model['latency_ms']['p50']:.3f}" for model in ranked])
     axes.set(xlabel="milliseconds for one image", title="Latency")
     axes.legend()
     return ReportPicture(save_figure(figure, folder / "latency.png"), "Latency of every model: p50, p90 and p99")

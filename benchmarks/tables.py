@@ -132,11 +132,12 @@ def _verdict(model: dict[str, Any], reference: dict[str, Any], margin_points: fl
     comparison = model["comparison"]
     high = comparison["accuracy_drop_ci95"][1]
     judged = "as good as the reference" if high <= margin_points else "not shown to be as good as the reference"
-    size = _times(reference["size_bytes"] / model["size_bytes"], "smaller", "larger")
+    ratio = reference["size_bytes"] / model["size_bytes"]
+    size = "of the same size" if 0.95 < ratio < 1.05 else _times(ratio, "smaller", "larger")
     return (
-        f"{model['name']} is {judged} within {margin_points:g} points: it loses {interval_text(comparison)} points, "
-        f"answers {comparison['agreement']:.2%} of the images alike ({comparison['flips']} differ, "
-        f"{comparison['lost']} for the worse, {comparison['won']} for the better), and is {size}."
+        f"{model['name']} is {judged} within {margin_points:g} points: its drop is {interval_text(comparison)} points, "
+        f"it answers {comparison['agreement']:.2%} of the images alike ({comparison['flips']} differ, "
+        f"{comparison['lost']} for the worse, {comparison['won']} for the better), and it is {size}."
     )
 
 

@@ -44,7 +44,7 @@ def as_centred_logits(model: keras.Model) -> keras.Model | None:
 def with_softmax(logits: keras.Model) -> keras.Model:
     """Put a softmax behind `logits`, under names that are the same each time, because they end up in the file."""
     softmax = keras.layers.Softmax(name="softmax")
-    return keras.Model(logits.inputs, softmax(logits.outputs[0]), name=logits.name)
+    return keras.Model(logits.inputs[0], softmax(logits.outputs[0]), name=logits.name)
 
 
 def runner_up_range(logits: npt.NDArray[np.float32]) -> tuple[float, float]:
@@ -66,7 +66,10 @@ def set_logit_range(content: bytes, low: float, high: float) -> bytes:
     """Give the input of the final softmax's dequantization the range `low` to `high`, in an int8 TFLite model.
 
     The kernel of the last dense layer takes its output scale from the tensor and saturates, so nothing else changes.
+    An empty range, of a network that always answers the same, changes nothing at all.
     """
+    if low == high:
+        return content
     model = read_model(content)
     graph = model.subgraphs[0]
     (dequantize,) = (op for op in graph.operators if operator_name(model, op) == "DEQUANTIZE")

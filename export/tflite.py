@@ -19,7 +19,7 @@ from ..common.quiet import quiet_standard_error
 from ..runtime.card import LABELS_MEMBER, TFLITE_MEMBER, ModelCard
 from .calibration import Calibration
 from .flatbuffer import operator_name, read_model, write_model
-from .logits import as_centred_logits, runner_up_range, set_logit_range
+from .logits import as_centred_logits, runner_up_range, set_logit_range, with_softmax
 from .pixels import Scaling, pixel_function, scaled_function, split_scaling
 from .recipe import Recipe
 

@@ -16,6 +16,8 @@ from .runner import SIDE
 Picture = str | Path | bytes | Image.Image | npt.NDArray[np.uint8]
 MAX_PIXELS = 64_000_000
 """Larger pictures are refused before they are decoded: a forged header can claim billions of pixels."""
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+"""What is decoded; Pillow knows forty more, some of which start other programs."""
 _BRIGHT = 127
 
 
@@ -53,7 +55,7 @@ def _decode(picture: str | Path | bytes | Image.Image, name: str) -> npt.NDArray
     content = picture if isinstance(picture, bytes) else _read(Path(picture))
     if not content:
         raise EdgeError(f"{name} is empty", expected="a picture", got="0 bytes")
-    with Image.open(io.BytesIO(content)) as image:
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
         _sized(image, name).draft("L", (8 * SIDE, 8 * SIDE))  # a JPEG is decoded at reduced size
         return _prepare(image)
 

@@ -25,7 +25,7 @@ MAY_KNOW = {
     "common": set(),
     "dataset": {"numpy"},
     "runtime": {"numpy", "onnxruntime", "PIL", "ai_edge_litert"},
-    "benchmarks": {"numpy", "scipy", "matplotlib"},
+    "benchmarks": {"numpy", "matplotlib"},
     "train": {"numpy", "matplotlib", "tensorflow", "keras"},
     "export": {"numpy", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai_edge_litert", "flatbuffers"},
 }

@@ -12,7 +12,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("common", "dataset", "runtime", "benchmarks", "train", "train/architectures", "export")
+PACKAGES = (
+    "common",
+    "dataset",
+    "runtime",
+    "benchmarks",
+    "benchmarks/boards",
+    "train",
+    "train/architectures",
+    "export",
+)
+DATA = {"fmnist_edge/py.typed", "fmnist_edge/benchmarks/boards/count.c"}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +39,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     modules = [*ROOT.glob("*.py"), *(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))]
-    expected = {f"fmnist_edge/{path.relative_to(ROOT).as_posix()}" for path in modules} | {"fmnist_edge/py.typed"}
+    expected = {f"fmnist_edge/{path.relative_to(ROOT).as_posix()}" for path in modules} | DATA
     assert names == expected
 
 

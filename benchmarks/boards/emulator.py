@@ -45,8 +45,11 @@ def run_python(sysroot: Sysroot, board: Board, arguments: Sequence[str | Path], 
         count: count instructions, for a third more time.
 
     Raises:
-        EdgeError: the program failed, used an instruction that the board has not, or took longer than 15 minutes.
+        EdgeError: the program failed, used an instruction that the board has not, or took longer than 15 minutes; or
+            it shall be counted and this QEMU cannot.
     """
+    if count and sysroot.cannot_count:
+        raise EdgeError(sysroot.cannot_count)
     with tempfile.TemporaryDirectory(prefix="fmnist-edge-board-") as name:
         folder = Path(name)
         log = folder / "counts.log"
@@ -54,9 +57,9 @@ def run_python(sysroot: Sysroot, board: Board, arguments: Sequence[str | Path], 
         machine: list[str | Path] = [_qemu(), "-cpu", board.cpu, "-L", sysroot.root(board)]
         command = [*machine, *counting, sysroot.interpreter, *arguments]
         done = _run(command, folder, sysroot, board)
-        counts = read_counts(log.read_text(encoding="ascii", errors="replace")) if count and log.exists() else None
-    explain_end(done.returncode, done.stderr, board)
-    return Emulation(done.stdout, done.stderr, counts)
+        explain_end(done.returncode, done.stderr, board)
+        counts = read_counts(log.read_text(encoding="ascii", errors="replace") if log.exists() else "")
+    return Emulation(done.stdout, done.stderr, counts if count else None)
 
 
 def read_counts(log: str) -> tuple[int, ...]:

@@ -39,15 +39,17 @@ class BoardMeasurement:
         model: the file's name.
         instructions_per_image: executed from the raw pixels of one image to its probabilities, in Python and in the
             runtime; the median over the images.
-        startup_instructions: from the start of the process to its first answer, interpreter and imports included.
+            None where this QEMU cannot count.
+        startup_instructions: from the start of the process to its first answer, interpreter and imports included;
+            likewise.
         labels_match: whether the board said the same as this machine to every image.
         images: how many were answered.
     """
 
     board: str
     model: str
-    instructions_per_image: int
-    startup_instructions: int
+    instructions_per_image: int | None
+    startup_instructions: int | None
     labels_match: bool
     images: int
 
@@ -123,9 +125,9 @@ def emulate(model: Path, images: npt.NDArray[np.uint8], board: Board, sysroot: S
 def _measure(
     model: Path, images: npt.NDArray[np.uint8], board: Board, sysroot: Sysroot, here: list[int]
 ) -> BoardMeasurement:
-    emulation = _answer(model, images, board, sysroot, count=True)
+    emulation = _answer(model, images, board, sysroot, count=not sysroot.cannot_count)
     labels = read_labels(emulation.stdout, len(images), board)
-    per_image, startup = reduce_counts(emulation.counts or (), len(images))
+    per_image, startup = (None, None) if emulation.counts is None else reduce_counts(emulation.counts, len(images))
     return BoardMeasurement(
         board=board.name,
         model=model.name,

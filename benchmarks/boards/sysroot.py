@@ -8,7 +8,7 @@
     ├── boards/pi5/          links into root/, and a proc/cpuinfo of its own
     ├── bytecode/            what Python compiled, so that start-up is measured as on an installed system
     ├── packages/9f8e7d6c/   a link to the fmnist_edge that runs, so that the boards run the same
-    ├── count.so             the plugin
+    ├── count.so             the plugin; or cannot-count.txt, which says why there is none
     └── stamp.json           what it was made from; its hash is the folder's name
 """
 
@@ -35,6 +35,7 @@ from .tools import require_tools, run_tool
 
 _WHEELS = ("numpy", "onnxruntime", "pillow", "ai-edge-litert")
 _LAYOUT = 1
+_CANNOT_COUNT = "cannot-count.txt"
 _PACKAGE = Path(__file__).resolve().parents[2]
 
 
@@ -46,11 +47,13 @@ class Sysroot:
         folder: where it lies.
         python: version of its Python, such as ``3.11``.
         wheels: versions of its packages.
+        cannot_count: why this QEMU counts no instructions; empty when it does.
     """
 
     folder: Path
     python: str
     wheels: Mapping[str, str]
+    cannot_count: str = ""
 
     @property
     def interpreter(self) -> Path:
@@ -103,7 +106,8 @@ def prepare(*, cache: Path | None = None, progress: Progress = silent) -> Sysroo
     if not (target / "stamp.json").exists():
         _build(base, target, stamp, progress)
     python = (target / "root/usr/bin/python3").resolve().name.removeprefix("python")
-    return Sysroot(target, python, stamp["wheels"])
+    reason = target / _CANNOT_COUNT
+    return Sysroot(target, python, stamp["wheels"], reason.read_text(encoding="utf-8") if reason.exists() else "")
 
 
 def describe() -> dict[str, Any]:
@@ -165,13 +169,21 @@ def _build(base: Path, target: Path, stamp: Mapping[str, Any], progress: Progres
         progress(stage, 1, 4)
         unpack_wheels(make_folder(building / "site"), wheels, stamp["wheels"], python=python)
         progress(stage, 2, 4)
-        build_plugin(building / "count.so", building / "root")
+        _build_plugin(building)
         progress(stage, 3, 4)
         for board in BOARDS.values():
             write_board(building / "boards" / board.name, board, building / "root")
         write_json(building / "stamp.json", stamp)
         _take_place(building, target)
     progress(stage, 4, 4)
+
+
+def _build_plugin(building: Path) -> None:
+    """Build the plugin, or write down why it cannot be: the boards can still be run, and their labels compared."""
+    try:
+        build_plugin(building / "count.so", building / "root")
+    except EdgeError as error:
+        write_text(building / _CANNOT_COUNT, str(error))
 
 
 def write_board(folder: Path, board: Board, root: Path) -> None:

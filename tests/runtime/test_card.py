@@ -1,0 +1,150 @@
+"""The ModelCard: it survives the journey, and a damaged one is refused in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fmnist_edge import EdgeError
+from fmnist_edge.common.files import sha256_hex
+from fmnist_edge.dataset import LABELS
+from fmnist_edge.runtime import ModelCard, open_runner
+from fmnist_edge.runtime.card import MAX_CARD_BYTES, ONNX_KEY, TFLITE_MEMBER, read_onnx_card, read_tflite_card
+
+
+def changed(card: ModelCard, **fields: Any) -> str:
+    """Return the card's JSON with some fields changed."""
+    return json.dumps(json.loads(card.to_json()) | fields)
+
+
+def put_card(path: Path, text: str | bytes, *, graph: bytes = b"graph", method: int = zipfile.ZIP_STORED) -> Path:
+    """Write a file with a zip archive behind `graph`, as the exporter does."""
+    path.write_bytes(graph)
+    with zipfile.ZipFile(path, "a", method) as archive:
+        archive.writestr(TFLITE_MEMBER, text)
+    return path
+
+
+def test_a_card_comes_back_from_its_json_as_it_was(card: ModelCard) -> None:
+    text = card.to_json()
+    assert "\n" not in text
+    assert ModelCard.from_json(text, source="it") == card
+    assert ModelCard.from_json(text, source="it").to_json() == text
+    uncalibrated = dataclasses.replace(card, calibration=None, training=None, labels=("Größe",))
+    assert "Größe" in uncalibrated.to_json()
+    assert ModelCard.from_json(uncalibrated.to_json(), source="it") == uncalibrated
+
+
+def test_a_field_that_a_later_release_adds_does_no_harm(card: ModelCard) -> None:
+    assert ModelCard.from_json(changed(card, mood="sunny"), source="it") == card
+
+
+def test_a_card_comes_back_from_either_kind_of_file(tmp_path: Path, card: ModelCard) -> None:
+    assert read_onnx_card({"other": "entry", ONNX_KEY: card.to_json()}, source="it") == card
+    assert read_tflite_card(put_card(tmp_path / "a.tflite", card.to_json())) == card
+
+
+def test_exported_files_say_what_they_are(int8_onnx: Path, int8_tflite: Path) -> None:
+    for path in (int8_onnx, int8_tflite):
+        with open_runner(path) as runner:
+            found = runner.card
+        assert (found.name, found.arch, found.recipe, found.labels) == (path.stem, "compact", "int8", LABELS)
+        assert found.calibration is not None
+        assert found.calibration["split"] == "train"
+        content = path.read_bytes()
+        assert sha256_hex(content[: found.graph_bytes]) == found.graph_sha256
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (lambda card: "", "it has a damaged ModelCard; expected JSON; got Expecting value.*; next: export the model"),
+        (lambda card: card.to_json()[:-1], "it has a damaged ModelCard; expected JSON; got Expecting"),
+        (lambda card: "[" * 100_000, "it has a damaged ModelCard; expected JSON; got maximum recursion depth"),
+        (lambda card: "[1]", "it has a damaged ModelCard; expected a JSON object; next: export the model again"),
+        (
+            lambda card: changed(card, card_version=2),
+            "cannot read the ModelCard of it; expected card version 1; got 2; next: update fmnist-edge",
+        ),
+        (lambda card: "{}", "cannot read the ModelCard of it; expected card version 1; got None"),
+        (lambda card: '{"card_version": 1}', "damaged ModelCard; expected all fields; got no name, arch, .*graph_sha"),
+        (lambda card: card.to_json().replace('"arch"', '"Arch"'), "expected all fields; got no arch; next: export"),
+        (lambda card: changed(card, labels="abc"), "expected all fields; got labels that are no list of names"),
+        (lambda card: changed(card, labels=["a", 1]), "expected all fields; got labels that are no list of names"),
+        (lambda card: changed(card, labels=None), "expected all fields; got labels that are no list of names"),
+    ],
+)
+def test_a_damaged_card_is_refused(card: ModelCard, text: Callable[[ModelCard], str], match: str) -> None:
+    with pytest.raises(EdgeError, match=match):
+        ModelCard.from_json(text(card), source="it")
+
+
+def test_onnx_metadata_without_a_card_is_refused() -> None:
+    match = "it has no ModelCard; got a file that is truncated or was not exported .*; next: export it: fmnist-edge"
+    with pytest.raises(EdgeError, match=match):
+        read_onnx_card({"other": "entry"}, source="it")
+
+
+def test_a_card_of_just_the_bound_is_read(tmp_path: Path, card: ModelCard) -> None:
+    text = card.to_json()
+    assert read_tflite_card(put_card(tmp_path / "a.tflite", text + " " * (MAX_CARD_BYTES - len(text)))) == card
+
+
+def test_a_card_of_more_than_the_bound_is_refused_unread(tmp_path: Path) -> None:
+    path = put_card(tmp_path / "a.tflite", " " * (MAX_CARD_BYTES + 1), method=zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 10_000
+    with pytest.raises(EdgeError, match=r"has an unusable ModelCard; expected at most 1,048,576 bytes; got 1,048,577"):
+        read_tflite_card(path)
+
+
+def zip_without_card(path: Path, card: ModelCard) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("labels.txt", "\n".join(card.labels))
+
+
+def compressed_and_damaged(path: Path, card: ModelCard) -> None:
+    put_card(path, card.to_json(), method=zipfile.ZIP_DEFLATED)
+    content = bytearray(path.read_bytes())
+    start = content.index(b"PK\x03\x04") + 30 + len(TFLITE_MEMBER)
+    content[start : start + 40] = b"\xff" * 40
+    path.write_bytes(content)
+
+
+def encrypted(path: Path, card: ModelCard) -> None:
+    put_card(path, card.to_json())
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + offset] |= 1
+    path.write_bytes(content)
+
+
+def changed_inside(path: Path, card: ModelCard) -> None:
+    put_card(path, card.to_json())
+    path.write_bytes(path.read_bytes().replace(b'"tiny"', b'"tidy"'))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path, card: path.write_bytes(b"TFL3"),
+        lambda path, card: put_card(path, b"\xff"),
+        zip_without_card,
+        compressed_and_damaged,
+        encrypted,
+        changed_inside,
+    ],
+    ids=["no zip", "no utf-8", "no card in the zip", "broken deflate", "encrypted", "wrong checksum"],
+)
+def test_a_tflite_file_without_a_readable_card_is_refused(
+    tmp_path: Path, card: ModelCard, damage: Callable[[Path, ModelCard], object]
+) -> None:
+    path = tmp_path / "a.tflite"
+    damage(path, card)
+    with pytest.raises(EdgeError, match=r"a\.tflite has no ModelCard; got a file that is truncated .*; next: "):
+        read_tflite_card(path)

@@ -1,0 +1,109 @@
+"""What a maker sees: a model file, a picture, an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from fmnist_edge import EdgeError
+from fmnist_edge.dataset import LABELS, Split
+from fmnist_edge.runtime import Classifier, Prediction
+from fmnist_edge.runtime.picture import Picture
+
+
+@pytest.fixture(scope="module", params=["onnx", "tflite"])
+def classifier(request: pytest.FixtureRequest, exports: Path) -> Iterator[Classifier]:
+    with Classifier(exports / f"fmnist-compact-int8.{request.param}") as opened:
+        yield opened
+
+
+def test_the_answer_is_the_most_probable_class_and_mostly_the_right_one(
+    classifier: Classifier, test_split: Split
+) -> None:
+    right = 0
+    for pixels, label in zip(test_split.images[:100], test_split.labels, strict=False):
+        prediction = classifier.predict(pixels)
+        assert prediction.label == LABELS[prediction.index]
+        assert prediction.probability == prediction.probabilities[prediction.index] == max(prediction.probabilities)
+        assert prediction.labels == classifier.labels == LABELS
+        right += prediction.index == label
+    assert right > 60  # two epochs on 4,000 images teach about 75
+
+
+@pytest.mark.parametrize(
+    "give",
+    [str, Path.read_bytes, Image.open, lambda png: np.asarray(Image.open(png))],
+    ids=["string", "bytes", "image", "array"],
+)
+def test_a_picture_gives_one_answer_however_it_is_given(
+    classifier: Classifier, png: Path, give: Callable[[Path], Picture]
+) -> None:
+    assert classifier.predict(give(png)) == classifier.predict(png)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_arrays_of_any_size_and_channels_are_classified_alike(classifier: Classifier, png: Path, mode: str) -> None:
+    large = Image.open(png).resize((280, 280), Image.Resampling.NEAREST)
+    assert classifier.predict(np.asarray(large.convert(mode))) == classifier.predict(large)
+
+
+def test_a_batch_gives_the_answers_of_its_pictures_in_order(
+    classifier: Classifier, png: Path, test_split: Split
+) -> None:
+    pictures: list[Picture] = [png, *test_split.images[1:4], png.read_bytes()]
+    together = classifier.predict_batch(iter(pictures))
+    singly = [classifier.predict(picture) for picture in pictures]
+    assert [answer.label for answer in together] == [answer.label for answer in singly]
+    for left, right in zip(together, singly, strict=True):
+        assert left.probabilities == pytest.approx(right.probabilities, abs=1e-6)
+    assert together[0] == together[-1]
+
+
+@pytest.mark.parametrize("pictures", [[], iter(())])
+def test_an_empty_batch_is_an_error(classifier: Classifier, pictures: list[Picture]) -> None:
+    with pytest.raises(EdgeError, match="nothing to classify; expected at least one picture; got none"):
+        classifier.predict_batch(pictures)
+
+
+def test_one_bad_picture_in_a_batch_is_named(classifier: Classifier, png: Path) -> None:
+    with pytest.raises(EdgeError, match=r"cannot read .*absent\.png"):
+        classifier.predict_batch([png, png.with_name("absent.png")])
+
+
+def test_an_unusable_model_or_picture_is_an_error(classifier: Classifier, tmp_path: Path) -> None:
+    with pytest.raises(EdgeError, match=r"no file at absent\.onnx; next: "):
+        Classifier("absent.onnx")
+    with pytest.raises(EdgeError, match=r"cannot read .*absent\.png; expected a picture"):
+        classifier.predict(tmp_path / "absent.png")
+
+
+def test_a_closed_classifier_has_let_go_of_its_model(int8_onnx: Path, test_split: Split) -> None:
+    with Classifier(str(int8_onnx), threads=2) as opened:
+        opened.predict(test_split.images[0])
+    with pytest.raises(AttributeError):
+        opened.predict(test_split.images[0])
+
+
+@pytest.mark.parametrize(("count", "length"), [(0, 0), (1, 1), (3, 3), (10, 10), (99, 10)])
+def test_the_top_classes_come_most_probable_first(
+    classifier: Classifier, test_split: Split, count: int, length: int
+) -> None:
+    prediction = classifier.predict(test_split.images[12])
+    top = prediction.top(count)
+    probabilities = [probability for _, probability in top]
+    assert len(top) == len(dict(top)) == length
+    assert probabilities == sorted(prediction.probabilities, reverse=True)[:length]
+    assert all(probability == prediction.probabilities[LABELS.index(label)] for label, probability in top)
+    assert sum(prediction.probabilities) == pytest.approx(1, abs=1e-5)
+
+
+def test_equal_classes_are_told_in_label_order() -> None:
+    row: npt.NDArray[np.float32] = np.array([0.25, 0.5, 0.25], np.float32)
+    prediction = Prediction.of(row, ("Bag", "Coat", "Dress"))
+    assert prediction == Prediction("Coat", 1, 0.5, (0.25, 0.5, 0.25), ("Bag", "Coat", "Dress"))
+    assert prediction.top(3) == [("Coat", 0.5), ("Bag", 0.25), ("Dress", 0.25)]

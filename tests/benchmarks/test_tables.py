@@ -161,7 +161,8 @@ def test_a_verdict_says_what_a_candidate_costs_and_buys() -> None:
     assert opening == "seed/model.keras is right on 91.36% of 10,000 images."
     assert verdict == (
         "int8.onnx is as good as the reference within 0.5 points: its drop is +0.13 (-0.05 to +0.31) points, it "
-        "answers 98.71% of the images alike (129 differ, 46 for the worse, 33 for the better), and it is 10.3 times smaller."
+        "answers 98.71% of the images alike (129 differ, 46 for the worse, 33 for the better), and it is 10.3 times "
+        "smaller."
     )
 
 

@@ -24,6 +24,7 @@ from ..common.errors import EdgeError
 from .flatbuffer import operator_name, read_model
 from .onnx_float import IR_VERSION, OPSET, serialize
 from .pixels import INPUT, OUTPUT
+from .superpixels import widen_first_convolution
 
 _FUSED = "com.microsoft"
 _TO_UINT8 = 128
@@ -39,7 +40,9 @@ def translate(content: bytes) -> bytes:
     translator = _Translator(model)
     for operator in model.subgraphs[0].operators:
         translator.add(operator)
-    return serialize(translator.finish())
+    translated = translator.finish()
+    widen_first_convolution(translated)
+    return serialize(translated)
 
 
 class _Translator:

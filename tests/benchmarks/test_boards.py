@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from fmnist_edge.benchmarks.boards.board import BOARDS, cpuinfo, find_board
 from fmnist_edge.benchmarks.boards.emulator import explain_end, read_counts, run_python
 from fmnist_edge.benchmarks.boards.measure import BoardMeasurement, emulate, measure_boards
 from fmnist_edge.benchmarks.boards.sysroot import Sysroot
+from fmnist_edge.common.files import make_folder
 from fmnist_edge.dataset import Split
 from fmnist_edge.runtime.runner import open_runner
 
@@ -80,13 +82,13 @@ def test_an_unknown_board_is_an_error_that_names_the_known() -> None:
 def test_a_missing_tool_is_an_error_with_the_command_that_installs_it(
     present: str, match: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tools.shutil, "which", lambda name: name if name in present.split() else None)
+    monkeypatch.setattr(shutil, "which", lambda name: name if name in present.split() else None)
     with pytest.raises(EdgeError, match=f"cannot emulate a board on this machine; expected QEMU .*{match}"):
         sysroot.prepare()
 
 
 def test_with_all_tools_none_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools.shutil, "which", str)
+    monkeypatch.setattr(shutil, "which", str)
     assert tools.missing_tools() == ()
     tools.require_tools()
 
@@ -164,7 +166,7 @@ def test_a_broken_source_of_the_machine_does_not_stop_the_others(
     log: list[list[str]] = []
     monkeypatch.setattr(packages, "run_tool", fake_tool(log, fail="update"))
     with pytest.raises(EdgeError, match=r"Debian's arm64 packages hold no Python; expected usr/bin/python3"):
-        packages.unpack_python(packages.make_folder(tmp_path / "root"), tmp_path / "work")
+        packages.unpack_python(make_folder(tmp_path / "root"), tmp_path / "work")
     assert "install" in log[1]
 
 
@@ -334,7 +336,7 @@ def test_litert_may_be_missing_but_onnxruntime_may_not(monkeypatch: pytest.Monke
     def only(*installed: str) -> Callable[[str], str]:
         def version(name: str) -> str:
             if name not in installed:
-                raise sysroot.PackageNotFoundError(name)
+                raise PackageNotFoundError(name)
             return "1"
 
         return version
@@ -378,7 +380,7 @@ def test_a_program_that_hangs_is_an_error(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_without_qemu_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emulator.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(EdgeError, match="no qemu-aarch64 on this machine; next: apt-get install qemu-user gcc"):
         run_python(Sysroot(tmp_path, "3.11", {}), PI5, ["-V"])
 
@@ -426,6 +428,21 @@ def test_one_image_that_costs_more_does_not_count() -> None:
     assert measure.reduce_counts([*counts, 9999], len(spent)) == (30, 900)
 
 
+def test_one_other_label_is_no_match() -> None:
+    result = BoardMeasurement("pi5", "a.onnx", 30, 900, images=10, same_labels=9)
+    assert not result.labels_match
+    assert result.as_json() == {
+        "board": "pi5",
+        "model": "a.onnx",
+        "instructions_per_image": 30,
+        "startup_instructions": 900,
+        "images": 10,
+        "same_labels": 9,
+        "labels_match": False,
+    }
+    assert replace(result, same_labels=10).labels_match
+
+
 def test_too_few_images_are_an_error(tmp_path: Path) -> None:
     images = np.zeros((measure.WARM_UP_IMAGES, 28, 28), np.uint8)
     with pytest.raises(EdgeError, match="too few images to count instructions; expected more than 3; got 3"):
@@ -467,12 +484,12 @@ def test_int8_models_answer_on_every_board_as_here(
     results = measure_boards([int8_onnx, int8_tflite], test_split.images[:IMAGES], [board], real)
     assert [result.model for result in results] == [int8_onnx.name, int8_tflite.name]
     for result in results:
-        assert result == replace(result, board=name, labels_match=True, images=IMAGES)
+        assert result == replace(result, board=name, images=IMAGES, same_labels=IMAGES)
+        assert result.labels_match
         if not real.cannot_count:
             assert result.instructions_per_image is not None
             assert result.startup_instructions is not None
             assert 100_000 < result.instructions_per_image < 5_000_000 < result.startup_instructions
-        assert json.loads(json.dumps(result.as_json())) == result.as_json()
 
 
 def test_counts_repeat_and_dot_products_save_instructions(real: Sysroot, int8_tflite: Path, test_split: Split) -> None:

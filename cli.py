@@ -7,6 +7,7 @@ error.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -291,11 +292,11 @@ def _evaluate(models: Sequence[Path], images: Any) -> tuple[list[ModelResult], l
 
 
 def _open_model(path: Path) -> Runner:
-    """Open a .keras file with TensorFlow, and anything else with the runtime alone."""
+    """Open a .keras file with TensorFlow, and anything else with the runtime alone, for answers and not for timing."""
     from .runtime.runner import check_file, open_runner
 
     if path.suffix != ".keras":
-        return open_runner(path)
+        return open_runner(path, threads=os.cpu_count() or 1)
     check_file(path)
     from .train import require_tensorflow
 

@@ -1,12 +1,17 @@
 """fmnist-edge: Fashion-MNIST from training to a Raspberry Pi, with proof of what was lost on the way."""
 
-from importlib.metadata import PackageNotFoundError, version
-
 from .common.errors import EdgeError
 
-try:
-    __version__ = version("fmnist-edge")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0+unknown"
-
 __all__ = ["EdgeError", "__version__"]
+
+
+def __getattr__(name: str) -> str:
+    """Look the version up when it is asked for: importing importlib.metadata takes half as long as ``--help``."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("fmnist-edge")
+    except PackageNotFoundError:  # a source tree that was never installed
+        return "0+unknown"

@@ -82,7 +82,7 @@ def draw_class_counts(axes: Axes, evaluation: Evaluation) -> None:
     ]
     names = [scores.label for scores in evaluation.per_class]
     axes.axis("off")
-    table = axes.table(cellText=rows, rowLabels=names, colLabels=header, loc="center", cellLoc="right")
+    table = axes.table(cellText=rows, rowLabels=names, colLabels=header, loc="upper center", cellLoc="right")
     table.auto_set_font_size(False)
     table.set_fontsize(9)
     table.scale(1, 1.5)

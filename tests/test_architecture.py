@@ -74,7 +74,7 @@ def loaded_by(statement: str) -> set[str]:
 def test_help_imports_nothing_heavy() -> None:
     loaded = loaded_by("from fmnist_edge.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass")
     assert "fmnist_edge" in loaded
-    assert not loaded & {"numpy", "onnxruntime", "PIL", "tensorflow", "keras", "matplotlib", "scipy", "rich"}
+    assert not loaded & {"numpy", "onnxruntime", "PIL", "tensorflow", "keras", "matplotlib", "scipy", "rich", "email"}
 
 
 def test_predict_imports_neither_tensorflow_nor_matplotlib(int8_onnx: Path, png: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -280,17 +281,30 @@ def test_usage_errors_end_with_2(run: Run) -> None:
 # --- as a process --------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let children be interrupted where the tests themselves run in the background, where Ctrl-C is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupting_a_training_says_how_to_go_on(tmp_path: Path) -> None:
     command = [shutil.which("fmnist-edge", path=str(Path(sys.executable).parent)), "train", "--arch", "compact"]
     options = ["--epochs", "50", "--limit", "2000", "--out", "long"]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     with subprocess.Popen(
-        [*map(str, command), *options], cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment
+        [*map(str, command), *options],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("epoch 1/50: loss"):
-                process.send_signal(2)
+                process.send_signal(signal.SIGINT)
                 break
         rest = process.stderr.read()
         assert process.wait() == 130

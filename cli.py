@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(None if arguments is None else list(arguments), prog_name="fmnist-edge")
     except EdgeError as error:
         _fail(str(error))
-        sys.exit(2)
+        sys.exit(error.exit_code)
 
 
 def _fail(line: str) -> None:
@@ -169,6 +169,10 @@ def export(
     everything: Annotated[bool, typer.Option("--all", help="Every recipe.")] = False,
     kind: Annotated[Literal["onnx", "tflite", "both"], typer.Option("--format", help="File format.")] = "both",
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("exports"),
+    max_drop: Annotated[
+        float | None,
+        typer.Option(help="Write no file that may lose more points of accuracy on the validation images than this."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -179,7 +183,7 @@ def export(
     """
     flags = {"float32": float32, "float16": float16, "dynamic": dynamic, "int8": int8}
     names = [name for name, chosen in flags.items() if chosen or everything] or ["int8"]
-    for path, recipe, size_bytes in _export(model, names, kind, out, data_dir, force=force):
+    for path, recipe, size_bytes in _export(model, names, kind, out, data_dir, force=force, max_drop=max_drop):
         if as_json:
             _print_json({"path": str(path), "recipe": recipe, "size_bytes": size_bytes})
         else:
@@ -187,7 +191,14 @@ def export(
 
 
 def _export(
-    model: Path | None, names: Sequence[str], kind: str, out: Path, data_dir: Path | None, *, force: bool
+    model: Path | None,
+    names: Sequence[str],
+    kind: str,
+    out: Path,
+    data_dir: Path | None,
+    *,
+    force: bool,
+    max_drop: float | None = None,
 ) -> list[tuple[Path, str, int]]:
     from .train.run_folder import find_model
 
@@ -200,7 +211,8 @@ def _export(
 
     formats = [entry for entry in FORMATS if kind in {entry, "both"}]
     recipes = [RECIPES[name] for name in names]
-    written = run(path, recipes, formats, out, data_dir=data_dir, force=force, progress=ConsoleProgress())
+    shared: dict[str, Any] = {"data_dir": data_dir, "force": force, "progress": ConsoleProgress()}
+    written = run(path, recipes, formats, out, max_drop_points=max_drop, **shared)
     return [(file.path, file.recipe, file.size_bytes) for file in written]
 
 

@@ -6,13 +6,17 @@ from __future__ import annotations
 class EdgeError(Exception):
     """An expected failure, told in one line: what, expected, got, next step.
 
-    The CLI prints ``str(error)`` on standard error and ends with exit code 2.
+    The CLI prints ``str(error)`` on standard error and ends with `exit_code`.
+
+    Attributes:
+        exit_code: 2 for bad input, 1 for a negative verdict.
 
     >>> str(EdgeError("cannot read model.onnx", expected="an ONNX file", got="0 bytes", hint="export it again"))
     'cannot read model.onnx; expected an ONNX file; got 0 bytes; next: export it again'
     """
 
-    def __init__(self, what: str, *, expected: str = "", got: str = "", hint: str = "") -> None:
+    def __init__(self, what: str, *, expected: str = "", got: str = "", hint: str = "", exit_code: int = 2) -> None:
+        self.exit_code = exit_code
         parts = [what]
         if expected:
             parts.append(f"expected {expected}")

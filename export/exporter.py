@@ -13,17 +13,21 @@ from typing import Any
 import keras
 
 from ..common.errors import EdgeError
-from ..common.files import read_json, require_writable, sha256_hex, write_bytes
+from ..common.files import atomic_path, read_json, require_writable, sha256_hex
 from ..common.progress import Progress, silent
 from ..dataset import LABELS, Split, load_split
 from ..runtime.card import CARD_VERSION, ModelCard
 from ..train.keras_model import load_keras_model
 from ..train.run_folder import RunFolder, find_model
 from . import onnx_float, onnx_int8, tflite
+from .audit import layer_errors
 from .calibration import LOGIT_COUNT, LOGIT_SEED, Calibration
+from .gate import Gate
 from .pixels import INPUT, OUTPUT, require_finite, require_probabilities
 from .recipe import INT8, Format, Recipe
 
+AUDIT_COUNT = 64
+"""Calibration images that layers are compared on."""
 _PACKAGES = ("fmnist-edge", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy")
 
 
@@ -44,6 +48,7 @@ def export(
     out: Path,
     *,
     data_dir: Path | None = None,
+    max_drop_points: float | None = None,
     force: bool = False,
     progress: Progress = silent,
 ) -> list[ExportedFile]:
@@ -55,11 +60,14 @@ def export(
         formats: file formats.
         out: folder for files named ``fmnist-ARCH-RECIPE.FORMAT``.
         data_dir: where the dataset is; None looks in the usual places.
+        max_drop_points: write no file whose drop on the validation split may be more points than this (the upper end of
+            the 95% interval); None lets every file pass.
         force: replace files that exist.
         progress: told of every file.
 
     Raises:
-        EdgeError: the model cannot be exported, or a file exists and `force` is not given.
+        EdgeError: the model cannot be exported, or a file exists and `force` is not given; with exit code 1, a file
+            does not pass the gate.
     """
     path = find_model(model)
     require_writable(out)
@@ -73,11 +81,16 @@ def export(
     if not force:
         _require_absent([target for _, _, target in targets])
     conversion = _Conversion(loaded, path, data_dir)
+    gate = None if max_drop_points is None else Gate(loaded, max_drop_points, data_dir)
     written = []
     for recipe, kind, target in targets:
         progress(f"exporting {target.name}", 0, 1)
         content = conversion.convert(recipe, kind, target.stem)
-        write_bytes(target, content)
+        with atomic_path(target) as temporary:
+            temporary.write_bytes(content)
+            if gate is not None:
+                explain = functools.partial(conversion.worst_layer, recipe)
+                gate.check(temporary, name=target.name, explain=explain)
         written.append(ExportedFile(target, recipe.name, kind, len(content)))
         progress(f"exporting {target.name}", 1, 1)
     return written
@@ -120,6 +133,15 @@ class _Conversion:
         content = onnx_float.append_card(graph, card)
         onnx_int8.check_model(content)
         return content
+
+    def worst_layer(self, recipe: Recipe) -> str:
+        """Say which layer to look at when `recipe` has lost too much."""
+        if recipe is not INT8:
+            return "compare with --float32"
+        images = self._calibration.split.images[:AUDIT_COUNT]
+        reference, scaling = tflite.convert_scaled(self._model)
+        worst = layer_errors(reference, self._int8, images, scaling.apply(images))[0]
+        return f"look at {worst.layer}, which strays most from the float model ({worst.sqnr_db:.1f} dB)"
 
     def _graph(self, recipe: Recipe, kind: Format) -> bytes:
         if recipe is INT8:

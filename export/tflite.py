@@ -54,14 +54,12 @@ def convert_int8(model: keras.Model, calibration: Calibration, logit_calibration
         EdgeError: a layer cannot run in int8 with LiteRT's built-in operators, the calibration images do not use the
             whole range of pixels, or the rescaling does not fit a zero point.
     """
-    bare, scaling = split_scaling(model)
-    logits = as_centred_logits(bare)
+    network, scaling, logits = _fold(model)
 
     def representative() -> Iterator[list[npt.NDArray[np.float32]]]:
         for image in scaling.apply(calibration.split.images):
             yield [image[np.newaxis]]
 
-    network = bare if logits is None else with_softmax(logits)
     converter = _converter(scaled_function(network))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative
@@ -73,6 +71,28 @@ def convert_int8(model: keras.Model, calibration: Calibration, logit_calibration
         return content
     answers = logits.predict(scaling.apply(logit_calibration.split.images)[..., np.newaxis], batch_size=250, verbose=0)
     return set_logit_range(content, *runner_up_range(answers))
+
+
+def convert_scaled(model: keras.Model) -> tuple[bytes, Scaling]:
+    """Convert to float32 the network that `convert_int8` quantizes, layer by layer the same, for comparison with it.
+
+    Returns:
+        A model of scaled pixels, float32 ``(1, 28, 28)``, and the scaling.
+
+    Raises:
+        EdgeError: a layer needs an operator that LiteRT does not have built in.
+    """
+    network, scaling, _ = _fold(model)
+    converter = _converter(scaled_function(network))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    return _convert(converter), scaling
+
+
+def _fold(model: keras.Model) -> tuple[keras.Model, Scaling, keras.Model | None]:
+    """Return the network without rescaling and with centred logits, the scaling, and the network up to the logits."""
+    bare, scaling = split_scaling(model)
+    logits = as_centred_logits(bare)
+    return (bare if logits is None else with_softmax(logits)), scaling, logits
 
 
 def _require_input(content: bytes, scaling: Scaling) -> None:

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "runtime": {"common"},
     "benchmarks": {"common", "dataset", "runtime"},
     "train": {"common", "dataset", "benchmarks"},
-    "export": {"common", "dataset", "runtime", "train"},
+    "export": {"common", "dataset", "runtime", "benchmarks", "train"},
 }
 MAY_KNOW = {
     "common": set(),

@@ -112,6 +112,16 @@ def test_the_gate_ends_with_1_and_says_why(run: Run, compact_run: Path, int8_onn
     assert "over the limit of -50" in failed.err
 
 
+def test_the_gate_of_export_writes_nothing_that_may_lose_more(run: Run, compact_run: Path, tmp_path: Path) -> None:
+    refused = run("export", compact_run, "--int8", "--max-drop", -50)
+    assert refused.code == 1
+    for words in ("fmnist-compact-int8.onnx fails", "over the limit of -50", "it was not written", "look at", "dB"):
+        assert words in refused.err
+    assert list((tmp_path / "exports").iterdir()) == []
+    assert run("export", compact_run, "--int8", "--max-drop", 50).code == 0
+    assert len(list((tmp_path / "exports").iterdir())) == 2
+
+
 def test_benchmark_writes_a_report(run: Run, compact_run: Path, exports: Path, tmp_path: Path) -> None:
     files = sorted(exports.glob("*int8*")) + sorted(exports.glob("*float32*"))
     done = run("benchmark", compact_run, *files, "--rounds", 1)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ..common.errors import EdgeError
 from ..common.quiet import quiet_standard_error
 from .card import ModelCard, read_onnx_card, read_tflite_card
+from .integrity import require_intact
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -106,7 +107,7 @@ class OnnxRunner(ExportedRunner):
         """Load the model at `path` with `threads` threads.
 
         Raises:
-            EdgeError: not an ONNX file, truncated, without a ModelCard, or with other shapes.
+            EdgeError: not an ONNX file, truncated, changed, without a ModelCard, or with other shapes.
         """
         self._session = _open_session(path, threads)
         super().__init__(path, read_onnx_card(_metadata(self._session, path), source=str(path)))
@@ -114,6 +115,7 @@ class OnnxRunner(ExportedRunner):
         got = [(node.type, _free_batch(node.shape)) for node in (*inputs, *outputs)]
         expected = [("tensor(uint8)", ["n", SIDE, SIDE]), ("tensor(float)", ["n", self.classes])]
         _require_contract(path, expected=expected, got=got)
+        require_intact(path, self.card)
         self._input = inputs[0].name
 
     def _infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -134,14 +136,15 @@ class LiteRTRunner(ExportedRunner):
         """Load the model at `path` with `threads` threads.
 
         Raises:
-            EdgeError: LiteRT is not installed, or the file is no TFLite model, truncated, without a ModelCard, or with
-                other shapes.
+            EdgeError: LiteRT is not installed, or the file is no TFLite model, truncated, changed, without a ModelCard,
+                or with other shapes.
         """
         super().__init__(path, read_tflite_card(path))
         self._interpreter = _open_interpreter(path, threads)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         got = [(np.dtype(node["dtype"]).name, node["shape"].tolist()) for node in (*inputs, *outputs)]
         _require_contract(path, expected=[("uint8", [1, SIDE, SIDE]), ("float32", [1, self.classes])], got=got)
+        require_intact(path, self.card)
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
 
     def _infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -59,7 +59,6 @@ def _print_json(content: Any) -> None:
 
 @app.callback(invoke_without_command=True)
 def _root(
-    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
@@ -67,8 +66,6 @@ def _root(
 
         print(f"fmnist-edge {__version__}")
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        print(context.get_help())
 
 
 @app.command()

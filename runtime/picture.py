@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..common.errors import EdgeError
 from .runner import SIDE
@@ -18,6 +18,7 @@ MAX_PIXELS = 64_000_000
 """Larger pictures are refused before they are decoded: a forged header can claim billions of pixels."""
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """What is decoded; Pillow knows forty more, some of which start other programs."""
+_HINT = "use a PNG, JPEG, WebP, BMP, GIF or TIFF file"
 _BRIGHT = 127
 
 
@@ -44,9 +45,10 @@ def load_picture(picture: Picture) -> npt.NDArray[np.uint8]:
             return _decode(picture, name)
         except EdgeError:
             raise
+        except UnidentifiedImageError as error:  # its own text shows an address in memory
+            raise EdgeError(f"cannot read {name}", expected="a picture", got="something else", hint=_HINT) from error
         except Exception as error:  # of a damaged picture, Pillow lets through whatever its decoders raise
-            hint = "use a PNG, JPEG or another format that Pillow reads"
-            raise EdgeError(f"cannot read {name}", expected="a picture", got=str(error), hint=hint) from error
+            raise EdgeError(f"cannot read {name}", expected="a picture", got=str(error), hint=_HINT) from error
 
 
 def _decode(picture: str | Path | bytes | Image.Image, name: str) -> npt.NDArray[np.uint8]:

@@ -23,8 +23,10 @@ from . import onnx_float, onnx_int8, tflite
 from .audit import layer_errors
 from .calibration import LOGIT_COUNT, LOGIT_SEED, Calibration
 from .gate import Gate
+from .int8 import Int8Network, quantize
 from .pixels import INPUT, OUTPUT, require_finite, require_probabilities
 from .recipe import INT8, Format, Recipe
+from .reference import Reference
 
 AUDIT_COUNT = 64
 """Calibration images that layers are compared on."""
@@ -80,8 +82,8 @@ def export(
     ]
     if not force:
         _require_absent([target for _, _, target in targets])
-    conversion = _Conversion(loaded, path, data_dir)
-    gate = None if max_drop_points is None else Gate(loaded, max_drop_points, data_dir)
+    conversion = _Conversion(loaded, path, data_dir, progress)
+    gate = None if max_drop_points is None else Gate(conversion.reference, max_drop_points)
     written = []
     for recipe, kind, target in targets:
         progress(f"exporting {target.name}", 0, 1)
@@ -99,10 +101,12 @@ def export(
 class _Conversion:
     """Converts one model; what several files share (calibration, the int8 numbers) is computed once."""
 
-    def __init__(self, model: keras.Model, path: Path, data_dir: Path | None) -> None:
+    def __init__(self, model: keras.Model, path: Path, data_dir: Path | None, progress: Progress) -> None:
         self._model = model
         self._training = _training_provenance(path)
         self._data_dir = data_dir
+        self._progress = progress
+        self.reference = Reference(model, data_dir)
 
     @functools.cached_property
     def _training_split(self) -> Split:
@@ -117,8 +121,9 @@ class _Conversion:
         return Calibration.choose(self._training_split, count=LOGIT_COUNT, seed=LOGIT_SEED)
 
     @functools.cached_property
-    def _int8(self) -> bytes:
-        return tflite.convert_int8(self._model, self._calibration, self._logit_calibration)
+    def _int8(self) -> Int8Network:
+        shared = self._calibration, self._logit_calibration, self.reference
+        return quantize(self._model, *shared, progress=self._progress)
 
     @functools.cached_property
     def _float_onnx(self) -> Any:
@@ -140,19 +145,23 @@ class _Conversion:
             return "compare with --float32"
         images = self._calibration.split.images[:AUDIT_COUNT]
         reference, scaling = tflite.convert_scaled(self._model)
-        worst = layer_errors(reference, self._int8, images, scaling.apply(images))[0]
+        worst = layer_errors(reference, self._int8.content, images, scaling.apply(images))[0]
         return f"look at {worst.layer}, which strays most from the float model ({worst.sqnr_db:.1f} dB)"
 
     def _graph(self, recipe: Recipe, kind: Format) -> bytes:
         if recipe is INT8:
-            return self._int8 if kind == "tflite" else onnx_int8.translate(self._int8)
+            content = self._int8.content
+            return content if kind == "tflite" else onnx_int8.translate(content)
         if kind == "tflite":
             return tflite.convert_float(self._model, recipe)
         return onnx_float.apply_recipe(self._float_onnx, recipe)
 
     def _describe_calibration(self) -> dict[str, Any]:
-        logits = self._logit_calibration.describe(with_indices=False)
-        return {"method": "min-max", **self._calibration.describe(), "logits": {"method": "runner-up range", **logits}}
+        described = {**self._int8.describe(), **self._calibration.describe()}
+        if self._int8.clips_logits:
+            logits = self._logit_calibration.describe(with_indices=False)
+            described["logits"] = {"method": "runner-up range", **logits}
+        return described
 
     def _card(self, recipe: Recipe, name: str, graph: bytes) -> ModelCard:
         return ModelCard(

@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
-import numpy as np
-import numpy.typing as npt
-
 from ..benchmarks.comparison import compare
 from ..benchmarks.gate import drop_failure
 from ..common.errors import EdgeError
-from ..dataset import Split, load_split
 from ..runtime import open_runner
-from ..train.keras_model import KerasRunner
+from .reference import Reference
 
 
-@dataclass
+@dataclass(frozen=True)
 class Gate:
     """Holds files against the float model on the validation split.
 
     Attributes:
-        model: the float model.
+        reference: the float model's answers.
         max_drop_points: limit on the upper end of the 95% interval of the drop, in percentage points.
-        data_dir: where the dataset is; None looks in the usual places.
     """
 
-    model: keras.Model
+    reference: Reference
     max_drop_points: float
-    data_dir: Path | None = None
-
-    @functools.cached_property
-    def _validation(self) -> Split:
-        return load_split("validation", self.data_dir)
-
-    @functools.cached_property
-    def _reference(self) -> npt.NDArray[np.int64]:
-        answers: npt.NDArray[np.int64] = KerasRunner(self.model).infer(self._validation.images).argmax(axis=1)
-        return answers
 
     def check(self, file: Path, *, name: str, explain: Callable[[], str]) -> None:
         """Let an exported file pass, or refuse it.
@@ -53,10 +36,12 @@ class Gate:
         Raises:
             EdgeError: with exit code 1, the drop may exceed the limit.
         """
+        split = self.reference.split
         with open_runner(file) as runner:
-            answers = runner.infer(self._validation.images).argmax(axis=1)
-        comparison = compare(self._reference, answers, self._validation.labels, reference_name="the float model")
+            answers = runner.infer(split.images).argmax(axis=1)
+        expected = self.reference.probabilities.argmax(axis=1)
+        comparison = compare(expected, answers, split.labels, reference_name="the float model")
         failure = drop_failure(name, comparison.as_json(), self.max_drop_points)
         if failure is not None:
-            where = f"on {len(self._validation):,} validation images"
+            where = f"on {len(split):,} validation images"
             raise EdgeError(f"{failure} ({where}); it was not written", hint=explain(), exit_code=1)

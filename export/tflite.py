@@ -41,7 +41,7 @@ def convert_float(model: keras.Model, recipe: Recipe) -> bytes:
     return _convert(converter)
 
 
-def convert_int8(model: keras.Model, calibration: Calibration, logit_calibration: Calibration) -> bytes:
+def convert_int8(model: keras.Model, calibration: Calibration, logit_calibration: Calibration) -> tuple[bytes, bool]:
     """Convert to int8 weights and activations; the raw pixel is the quantized input.
 
     Args:
@@ -49,6 +49,9 @@ def convert_int8(model: keras.Model, calibration: Calibration, logit_calibration
         calibration: images that the ranges of the activations are measured on.
         logit_calibration: images that the range of the logits is measured on; more of them, because only the few on
             which two classes are close tell of it (see `logits`).
+
+    Returns:
+        The flatbuffer, and whether the logits were given the runner-up's range, as those of a dense softmax are.
 
     Raises:
         EdgeError: a layer cannot run in int8 with LiteRT's built-in operators, the calibration images do not use the
@@ -68,9 +71,9 @@ def convert_int8(model: keras.Model, calibration: Calibration, logit_calibration
     content = _float_softmax(_convert(converter))
     _require_input(content, scaling)
     if logits is None:
-        return content
+        return content, False
     answers = logits.predict(scaling.apply(logit_calibration.split.images)[..., np.newaxis], batch_size=250, verbose=0)
-    return set_logit_range(content, *runner_up_range(answers))
+    return set_logit_range(content, *runner_up_range(answers)), True
 
 
 def convert_scaled(model: keras.Model) -> tuple[bytes, Scaling]:

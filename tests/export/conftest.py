@@ -41,7 +41,7 @@ def to_int8(calibration: Calibration) -> Callable[[keras.Model], bytes]:
     """Convert a small network to an int8 TFLite model."""
     from fmnist_edge.export.tflite import convert_int8
 
-    return lambda model: convert_int8(model, calibration, calibration)
+    return lambda model: convert_int8(model, calibration, calibration)[0]
 
 
 @pytest.fixture(scope="session")

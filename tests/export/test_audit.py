@@ -10,8 +10,9 @@ import pytest
 
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.export import tflite
-from fmnist_edge.export.audit import LayerError, layer_errors, layer_names
+from fmnist_edge.export.audit import LayerError, layer_errors, sqnr_db
 from fmnist_edge.export.flatbuffer import operator_name, read_model, write_model
+from fmnist_edge.export.trace import layer_names
 
 if TYPE_CHECKING:
     import keras
@@ -72,11 +73,9 @@ def test_a_spoiled_layer_is_named_first(
 
 
 def test_ratios_by_hand() -> None:
-    from fmnist_edge.export.audit import _sqnr_db
-
     signal = np.array([3.0, 4.0], np.float32)  # mean square 12.5
-    assert _sqnr_db(signal, signal + np.float32(0.5)) == pytest.approx(10 * np.log10(12.5 / 0.25))
-    assert _sqnr_db(signal, signal) > 120
+    assert sqnr_db(signal, signal + np.float32(0.5)) == pytest.approx(10 * np.log10(12.5 / 0.25))
+    assert sqnr_db(signal, signal) > 120
 
 
 def test_models_without_a_common_layer_are_refused(small: keras.Model, int8: bytes, calibration: Calibration) -> None:

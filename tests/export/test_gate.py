@@ -10,12 +10,13 @@ from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.export.exporter import export
 from fmnist_edge.export.gate import Gate
 from fmnist_edge.export.recipe import FLOAT32, INT8
+from fmnist_edge.export.reference import Reference
 from fmnist_edge.train.keras_model import load_keras_model
 
 
 @pytest.fixture(scope="module")
 def gate(compact_run: Path) -> Gate:
-    return Gate(load_keras_model(compact_run / "model.keras"), max_drop_points=1.0)
+    return Gate(Reference(load_keras_model(compact_run / "model.keras")), max_drop_points=1.0)
 
 
 def unexpected() -> str:

@@ -68,12 +68,14 @@ class _Translator:
         }
 
     def add(self, operator: Any) -> None:
+        """Translate one operator, whose inputs have been translated before."""
         name = operator_name(self._model, operator)
         if name not in self._handlers:
             raise self._unknown(operator, name, expected=", ".join(sorted(self._handlers)))
         self._handlers[name](operator)
 
     def finish(self) -> Any:
+        """Return the `onnx.ModelProto` of all that was added."""
         output = self._graph.outputs[0]
         classes = int(self._tensor(output).shape[-1])
         graph = helper.make_graph(

@@ -56,7 +56,7 @@ def _download_packages(work: Path) -> list[Path]:
         run_tool(["apt-get", *options, "update"])
     except EdgeError as error:  # one broken source among the machine's must not stop us: what counts is what comes
         update_failure = str(error)
-    hint = "the package sources must offer arm64: Debian's do, Ubuntu keeps it on ports.ubuntu.com"
+    hint = "the package sources must offer arm64: Debian's do, Ubuntu keeps it on a server of its own"
     try:
         command = ["install", "--yes", "--no-install-recommends", "--download-only"]
         run_tool(["apt-get", *options, *command, *_PACKAGES], hint=hint)

@@ -41,7 +41,7 @@ Threads = Annotated[int, typer.Option("--threads", help="Processor threads for o
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; an expected error becomes one line on standard error and exit code 2."""
+    """Run the command line; an expected error becomes one line on standard error and its exit code."""
     try:
         app(None if arguments is None else list(arguments), prog_name="fmnist-edge")
     except EdgeError as error:

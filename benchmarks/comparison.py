@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..common.errors import EdgeError
-
-_Z95 = 1.959963984540054  # the 97.5th percentile of the standard normal distribution
+from .evaluation import Z95
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def paired_interval(lost: int, won: int, n: int) -> tuple[float, float]:
     """
     share_lost, share_won = (lost + 1) / (n + 2), (won + 1) / (n + 2)
     drop = share_lost - share_won
-    half = _Z95 * math.sqrt((share_lost + share_won - drop**2) / (n + 2))
+    half = Z95 * math.sqrt((share_lost + share_won - drop**2) / (n + 2))
     return 100 * max(-1.0, drop - half), 100 * min(1.0, drop + half)
 
 

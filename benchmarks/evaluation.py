@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from ..common.errors import EdgeError
 
-_Z95 = 1.959963984540054  # the 97.5th percentile of the standard normal distribution
+Z95 = 1.959963984540054
+"""The 97.5th percentile of the standard normal distribution, for intervals of 95%."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,9 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     (0.9079, 0.9189)
     """
     share = successes / n
-    spread = _Z95**2 / n
+    spread = Z95**2 / n
     middle = (share + spread / 2) / (1 + spread)
-    half = _Z95 / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
+    half = Z95 / (1 + spread) * math.sqrt(share * (1 - share) / n + spread / (4 * n))
     return middle - half if successes else 0.0, middle + half if successes < n else 1.0  # these two without rounding
 
 

@@ -88,12 +88,11 @@ def collect_answers(path: Path, runner: Runner, split: Split, *, progress: Progr
 
 def judge(answers: Sequence[Answers], split: Split) -> list[ModelResult]:
     """Score every model's answers and compare them with the first's."""
-    reference = answers[0]
-    results = []
-    for entry in answers:
+    reference, *candidates = answers
+    results = [ModelResult(reference, evaluate(reference.predicted, split.labels, LABELS), None)]
+    for entry in candidates:
         compared = compare(reference.predicted, entry.predicted, split.labels, reference_name=reference.name)
-        evaluation = evaluate(entry.predicted, split.labels, LABELS)
-        results.append(ModelResult(entry, evaluation, None if entry is reference else compared))
+        results.append(ModelResult(entry, evaluate(entry.predicted, split.labels, LABELS), compared))
     return results
 
 

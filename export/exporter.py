@@ -143,9 +143,8 @@ class _Conversion:
         """Say which layer to look at when `recipe` has lost too much."""
         if recipe is not INT8:
             return "compare with --float32"
-        images = self._calibration.split.images[:AUDIT_COUNT]
-        reference, scaling = tflite.convert_scaled(self._model)
-        worst = layer_errors(reference, self._int8.content, images, scaling.apply(images))[0]
+        images, network = self._calibration.split.images[:AUDIT_COUNT], self._int8
+        worst = layer_errors(network.float_content, network.content, images, network.scaling.apply(images))[0]
         return f"look at {worst.layer}, which strays most from the float model ({worst.sqnr_db:.1f} dB)"
 
     def _graph(self, recipe: Recipe, kind: Format) -> bytes:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..common.progress import Progress, silent
 from .calibration import Calibration
+from .pixels import Scaling
 from .ranges import METHODS, clip_activations
 from .reference import Reference
 from .tflite import convert_int8, convert_scaled
@@ -43,12 +44,16 @@ class Int8Network:
         method: how the ranges of its activations were chosen.
         agreements: of every method that was tried, by name.
         clips_logits: whether the logits have the runner-up's range.
+        float_content: the same network as float TFLite, which takes scaled pixels.
+        scaling: of those pixels.
     """
 
     content: bytes
     method: str
     agreements: Mapping[str, Agreement]
     clips_logits: bool
+    float_content: bytes
+    scaling: Scaling
 
     def describe(self) -> dict[str, Any]:
         """Return what the ModelCard records of the choice."""
@@ -85,15 +90,15 @@ def quantize(
     progress("quantizing", 0, steps)
     content, clips_logits = convert_int8(model, calibration, logit_calibration)
     candidates = {MIN_MAX: content}
-    scaled_model, scaling = convert_scaled(model)
-    activations = trace(scaled_model, scaling.apply(calibration.split.images[:TRACED_IMAGES]))
+    float_content, scaling = convert_scaled(model)
+    activations = trace(float_content, scaling.apply(calibration.split.images[:TRACED_IMAGES]))
     for done, method in enumerate(METHODS, start=1):
         progress("quantizing", done, steps)
         candidates[method] = clip_activations(content, activations, method)
     agreements = {name: agreement(candidate, reference) for name, candidate in candidates.items()}
     best = max(agreements, key=lambda name: (agreements[name].same_label, -agreements[name].mean_change))
     progress("quantizing", steps, steps)
-    return Int8Network(candidates[best], best, agreements, clips_logits)
+    return Int8Network(candidates[best], best, agreements, clips_logits, float_content, scaling)
 
 
 def agreement(content: bytes, reference: Reference) -> Agreement:

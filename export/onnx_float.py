@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from ..common.errors import EdgeError
 from ..runtime.card import ONNX_KEY, ModelCard
-from .pixels import INPUT, OUTPUT
+from .pixels import INPUT, as_function
 from .recipe import Recipe
 
 # Chosen, not left to the newest onnx: an older onnxruntime on a device refuses a newer IR version.
@@ -31,18 +31,13 @@ def to_onnx(model: keras.Model) -> Any:
     """
     from tf2onnx import convert, utils
 
-    def run(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        image = tf.cast(tf.reshape(pixels, (-1, 28, 28, 1)), tf.float32)
-        return {OUTPUT: model(image, training=False)}
-
-    signature = [tf.TensorSpec((None, 28, 28), tf.uint8, name=INPUT)]
+    signature = tf.TensorSpec((None, 28, 28), tf.uint8, name=INPUT)
     utils.INTERNAL_NAME = 1  # it numbers names through all conversions: the same model shall get the same names
     try:
         # from_keras fails on Keras 3; a function keeps the batch dimension free.
         with _silent("tf2onnx"):
-            converted, _ = convert.from_function(
-                tf.function(run, input_signature=signature), input_signature=signature, opset=OPSET
-            )
+            function = as_function(model, signature)
+            converted, _ = convert.from_function(function, input_signature=[signature], opset=OPSET)
     except Exception as error:  # tf2onnx lets anything through
         raise EdgeError("tf2onnx refused the model", got=str(error), hint="use layers that ONNX has") from error
     _require_known(converted)

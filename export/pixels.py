@@ -74,13 +74,18 @@ def pixel_function(model: keras.Model, *, batch: int | None) -> Any:
     return _freeze(model, tf.TensorSpec((batch, 28, 28), tf.uint8, name=INPUT))
 
 
-def _freeze(model: keras.Model, signature: tf.TensorSpec) -> Any:
+def as_function(model: keras.Model, signature: tf.TensorSpec) -> Any:
+    """Wrap `model` as a `tf.function` of images without a channel axis, of any number type."""
+
     def run(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         image = tf.cast(tf.reshape(pixels, (-1, 28, 28, 1)), tf.float32)
         return {OUTPUT: model(image, training=False)}
 
-    concrete = tf.function(run, input_signature=[signature]).get_concrete_function()
-    return convert_variables_to_constants_v2(concrete)
+    return tf.function(run, input_signature=[signature])
+
+
+def _freeze(model: keras.Model, signature: tf.TensorSpec) -> Any:
+    return convert_variables_to_constants_v2(as_function(model, signature).get_concrete_function())
 
 
 def require_finite(model: keras.Model, name: str) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from ..common.closing import Closing
 from ..common.errors import EdgeError
 from .picture import Picture, load_picture
 from .runner import open_runner
@@ -55,7 +54,7 @@ class Prediction:
         return ranked[:count]
 
 
-class Classifier:
+class Classifier(Closing):
     """Classify pictures with an exported model.
 
     Args:
@@ -92,11 +91,3 @@ class Classifier:
     def close(self) -> None:
         """Free the model; the classifier cannot be used after."""
         self._runner.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from ..common.closing import Closing
 from ..common.errors import EdgeError
 from ..common.quiet import quiet_standard_error
 from .card import ModelCard, read_onnx_card, read_tflite_card
@@ -51,7 +52,7 @@ class Runner(Protocol):
     ) -> None: ...
 
 
-class ExportedRunner:
+class ExportedRunner(Closing):
     """What the runners of exported files share: the card, the check of the input, and closing.
 
     Attributes:
@@ -85,17 +86,6 @@ class ExportedRunner:
 
     def _infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         raise NotImplementedError
-
-    def close(self) -> None:
-        """Free the model; the runner cannot be used after."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class OnnxRunner(ExportedRunner):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
+from ..common.closing import Closing
 from ..common.errors import EdgeError
 
 _BATCH = 250
@@ -49,7 +48,7 @@ def check_shapes(model: keras.Model, name: str) -> None:
         raise EdgeError(f"{name} has other shapes", expected="(None, 28, 28, 1) -> (None, classes)", got=got)
 
 
-class KerasRunner:
+class KerasRunner(Closing):
     """The float reference: a Keras model behind the same `Runner` protocol as the exported ones."""
 
     format = "keras"
@@ -85,11 +84,3 @@ class KerasRunner:
     def close(self) -> None:
         """Let go of the model."""
         del self._model
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common.errors import EdgeError
+from ..common.extras import import_extra
 from ..common.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -30,11 +29,7 @@ def require_matplotlib() -> None:
     Raises:
         EdgeError: it is not installed.
     """
-    try:
-        importlib.import_module("matplotlib")
-    except ImportError as error:
-        hint = "pip install 'fmnist-edge[report]'"
-        raise EdgeError("matplotlib is needed to draw the report", got=str(error), hint=hint) from error
+    import_extra("matplotlib", needed="matplotlib is needed to draw the report", extra="report")
 
 
 def save_figures(report: dict[str, Any], folder: Path, *, progress: Progress = silent) -> list[ReportPicture]:

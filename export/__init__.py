@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-
-from ..common.errors import EdgeError
+from ..common.extras import import_extra
 from ..train import require_tensorflow
 
 _NEEDED = ("onnx", "tf2onnx", "flatbuffers", "ai_edge_litert.schema_py_generated")
@@ -18,8 +16,4 @@ def require_converters() -> None:
     """
     require_tensorflow()
     for name in _NEEDED:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            hint = "pip install 'fmnist-edge[export]'"
-            raise EdgeError(f"{name.split('.')[0]} is needed to export", got=str(error), hint=hint) from error
+        import_extra(name, needed=f"{name.split('.')[0]} is needed to export", extra="export")

@@ -6,10 +6,10 @@ Only `keras_model` and the architectures import Keras when they are imported; th
 
 from __future__ import annotations
 
-import importlib
 import os
 
 from ..common.errors import EdgeError
+from ..common.extras import import_extra
 from ..common.quiet import quiet_standard_error
 
 
@@ -21,12 +21,10 @@ def require_tensorflow() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    try:
-        with quiet_standard_error():
-            importlib.import_module("tensorflow")
-            keras = importlib.import_module("keras")
-    except ImportError as error:
-        hint = "pip install 'fmnist-edge[train]'"
-        raise EdgeError("TensorFlow is needed for this", got=str(error), hint=hint) from error
+    with quiet_standard_error():
+        _, keras = (
+            import_extra(name, needed="TensorFlow is needed for this", extra="train")
+            for name in ("tensorflow", "keras")
+        )
     if keras.config.backend() != "tensorflow":
         raise EdgeError("another Keras backend is set", expected="tensorflow", got=keras.config.backend())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("common", "dataset", "runtime", "benchmarks", "train", "export")
+FOLDERS = ("common", "dataset", "runtime", "benchmarks", "train", "export", "commands")
 
 MAY_IMPORT = {
     "common": set(),
@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "benchmarks": {"common", "dataset", "runtime"},
     "train": {"common", "dataset", "benchmarks"},
     "export": {"common", "dataset", "runtime", "benchmarks", "train"},
+    "commands": {"common", "dataset", "runtime", "benchmarks", "train", "export"},
 }
 MAY_KNOW = {
     "common": set(),
@@ -28,6 +29,7 @@ MAY_KNOW = {
     "benchmarks": {"numpy", "matplotlib"},
     "train": {"numpy", "matplotlib", "tensorflow", "keras"},
     "export": {"numpy", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai_edge_litert", "flatbuffers"},
+    "commands": {"typer"},
 }
 
 

@@ -21,6 +21,7 @@ PACKAGES = (
     "train",
     "train/architectures",
     "export",
+    "commands",
 )
 DATA = {"fmnist_edge/py.typed", "fmnist_edge/benchmarks/boards/count.c"}
 

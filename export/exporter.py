@@ -19,7 +19,7 @@ from ..dataset import LABELS, Split, load_split
 from ..runtime.card import CARD_VERSION, ModelCard
 from ..train.keras_model import load_keras_model
 from ..train.run_folder import RunFolder, find_model
-from . import onnx_float, onnx_int8, tflite
+from . import onnx_file, onnx_float, onnx_int8, tflite
 from .audit import layer_errors
 from .calibration import LOGIT_COUNT, LOGIT_SEED, Calibration
 from .gate import Gate
@@ -135,8 +135,8 @@ class _Conversion:
         card = self._card(recipe, name, graph)
         if kind == "tflite":
             return tflite.append_card(graph, card)
-        content = onnx_float.append_card(graph, card)
-        onnx_int8.check_model(content)
+        content = onnx_file.append_card(graph, card)
+        onnx_file.check_model(content)
         return content
 
     def worst_layer(self, recipe: Recipe) -> str:

@@ -1,4 +1,4 @@
-"""Keras to ONNX with tf2onnx, for the recipes with float activations; and the ModelCard in any ONNX file."""
+"""Keras to ONNX with tf2onnx, for the recipes with float activations."""
 
 from __future__ import annotations
 
@@ -14,13 +14,9 @@ import onnx
 import tensorflow as tf
 
 from ..common.errors import EdgeError
-from ..runtime.card import ONNX_KEY, ModelCard
+from .onnx_file import IR_VERSION, OPSET, serialize
 from .pixels import INPUT, as_function
 from .recipe import Recipe
-
-# Chosen, not left to the newest onnx: an older onnxruntime on a device refuses a newer IR version.
-OPSET = 17
-IR_VERSION = 8
 
 
 def to_onnx(model: keras.Model) -> Any:
@@ -88,24 +84,3 @@ def _quantize_dynamic(model: Any) -> Any:
             source, target, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QInt8
         )
         return onnx.load(target)
-
-
-def serialize(model: Any) -> bytes:
-    """Serialize a graph without metadata, the same graph to the same bytes."""
-    del model.metadata_props[:]
-    model.graph.ClearField("doc_string")  # tf2onnx writes a number there that grows with every conversion
-    content: bytes = model.SerializeToString(deterministic=True)
-    return content
-
-
-def append_card(graph: bytes, card: ModelCard) -> bytes:
-    """Return the finished file: the serialized model, then its ``metadata_props``.
-
-    Protocol Buffers merge messages that follow each other, so that the card can stand behind a graph whose bytes, and
-    so whose hash, stay as they are.
-    """
-    metadata = onnx.ModelProto()
-    entry = metadata.metadata_props.add()
-    entry.key, entry.value = ONNX_KEY, card.to_json()
-    content: bytes = graph + metadata.SerializeToString(deterministic=True)
-    return content

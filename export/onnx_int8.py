@@ -16,13 +16,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto, helper, numpy_helper
 
 from ..common.errors import EdgeError
 from .flatbuffer import operator_name, read_model
-from .onnx_float import IR_VERSION, OPSET, serialize
+from .onnx_file import IR_VERSION, OPSET, serialize
 from .pixels import INPUT, OUTPUT
 from .superpixels import widen_first_convolution
 
@@ -273,15 +272,3 @@ class _Translator:
         ]
         before = [total // 2 for total in totals]
         return [*before, *(total - half for total, half in zip(totals, before, strict=True))]
-
-
-def check_model(content: bytes) -> None:
-    """Run ONNX's own checker over a serialized model.
-
-    Raises:
-        EdgeError: the model is malformed.
-    """
-    try:
-        onnx.checker.check_model(content)
-    except onnx.checker.ValidationError as error:
-        raise EdgeError("the ONNX file is malformed", got=str(error)) from error

@@ -99,8 +99,8 @@ class OnnxRunner(ExportedRunner):
         Raises:
             EdgeError: not an ONNX file, truncated, changed, without a ModelCard, or with other shapes.
         """
-        self._session = _open_session(path, threads)
-        super().__init__(path, read_onnx_card(_metadata(self._session, path), source=str(path)))
+        self._session = open_session(path, session_options(threads))
+        super().__init__(path, read_onnx_card(session_metadata(self._session, path), source=str(path)))
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         got = [(node.type, _free_batch(node.shape)) for node in (*inputs, *outputs)]
         expected = [("tensor(uint8)", ["n", SIDE, SIDE]), ("tensor(float)", ["n", self.classes])]
@@ -130,7 +130,7 @@ class LiteRTRunner(ExportedRunner):
                 or with other shapes.
         """
         super().__init__(path, read_tflite_card(path))
-        self._interpreter = _open_interpreter(path, threads)
+        self._interpreter = open_interpreter(path, threads)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         got = [(np.dtype(node["dtype"]).name, node["shape"].tolist()) for node in (*inputs, *outputs)]
         _require_contract(path, expected=[("uint8", [1, SIDE, SIDE]), ("float32", [1, self.classes])], got=got)
@@ -188,7 +188,8 @@ def check_file(path: Path) -> None:
         raise EdgeError(f"{path} is empty", expected="a model file", got="0 bytes", hint="export or copy it again")
 
 
-def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def session_options(threads: int) -> onnxruntime.SessionOptions:
+    """Return the options that models run with; they decide what onnxruntime makes of the graph."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -199,6 +200,17 @@ def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.enable_cpu_mem_arena = False  # a little faster for one picture, and memory goes back after a large batch
     if _int8_saturates():
         options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
+
+
+def open_session(path: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    """Load an ONNX model of any contract, on the CPU.
+
+    Raises:
+        EdgeError: onnxruntime cannot run it.
+    """
+    import onnxruntime
+
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base class but this
@@ -206,7 +218,12 @@ def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
         raise EdgeError(f"cannot load {path}", expected="a whole ONNX model", got=str(error), hint=hint) from error
 
 
-def _metadata(session: onnxruntime.InferenceSession, path: Path) -> dict[str, str]:
+def session_metadata(session: onnxruntime.InferenceSession, path: Path) -> dict[str, str]:
+    """Return the model's ``metadata_props``.
+
+    Raises:
+        EdgeError: they are not text.
+    """
     try:
         metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
     except UnicodeDecodeError as error:
@@ -240,7 +257,12 @@ def _int8_saturates(cpuinfo: Path = _CPUINFO, machine: str | None = None) -> boo
     return "vnni" not in features
 
 
-def _open_interpreter(path: Path, threads: int) -> Any:
+def open_interpreter(path: Path, threads: int) -> Any:
+    """Load a TFLite model of any contract, on the CPU.
+
+    Raises:
+        EdgeError: LiteRT is not installed, or cannot run the model.
+    """
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +16,9 @@ from tf2onnx import convert
 
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.dataset import Split
-from fmnist_edge.export.onnx_float import append_card, apply_recipe, to_onnx
+from fmnist_edge.export.onnx_float import apply_recipe, to_onnx
 from fmnist_edge.export.recipe import DYNAMIC, RECIPES
 from fmnist_edge.runtime import open_runner
-from fmnist_edge.runtime.card import ONNX_KEY, read_onnx_card
 from fmnist_edge.train.keras_model import KerasRunner
 
 Network = Callable[..., keras.Model]
@@ -99,19 +97,6 @@ def test_dynamic_stores_dense_weights_as_int8_and_leaves_convolutions_float(expo
     assert kinds.count("Conv") == 5
     dense = [tensor for tensor in model.graph.initializer if list(tensor.dims) == [64, 10]]
     assert [tensor.data_type for tensor in dense] == [onnx.TensorProto.INT8]
-
-
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_the_card_stands_behind_the_graph(recipe: str, exports: Path) -> None:
-    path = exports / f"fmnist-compact-{recipe}.onnx"
-    content = path.read_bytes()
-    metadata = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
-    assert list(metadata) == [ONNX_KEY]
-    card = read_onnx_card(metadata, source="it")
-    graph = content[: card.graph_bytes]
-    assert hashlib.sha256(graph).hexdigest() == card.graph_sha256
-    assert not onnx.load_model_from_string(graph).metadata_props
-    assert append_card(graph, card) == content
 
 
 class Erfinv(keras.layers.Layer):  # type: ignore[misc]

@@ -17,6 +17,7 @@ from .commands.data import data
 from .commands.demo import demo
 from .commands.evaluate import evaluate
 from .commands.export import export
+from .commands.inspect import inspect
 from .commands.predict import predict
 from .commands.shared import fail
 from .commands.train import train
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # importing rich would double the time of --help
     pretty_exceptions_enable=False,
 )
-for command in (data, train, export, predict, evaluate, benchmark, demo):
+for command in (data, train, export, inspect, predict, evaluate, benchmark, demo):
     app.command()(command)
 
 

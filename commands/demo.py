@@ -42,6 +42,6 @@ def demo(
     exported = run_export(
         run.path, ["float32", "float16", "dynamic", "int8"], "both", out / "exports", data_dir, force=True
     )
-    models = [run.path, *(path for path, _, _ in exported)]
+    models = [run.path, *(file.path for file in exported)]
     report, written = run_benchmark(models, out / "report", 1, 20, data_dir)
     print_report(report, written)

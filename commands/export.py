@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ..common.progress import ConsoleProgress
 from .shared import DataDir, Json, print_json
+
+if TYPE_CHECKING:
+    from ..export.exporter import ExportedFile
 
 
 def export(
@@ -35,11 +38,18 @@ def export(
     """
     flags = {"float32": float32, "float16": float16, "dynamic": dynamic, "int8": int8}
     names = [name for name, chosen in flags.items() if chosen or everything] or ["int8"]
-    for path, recipe, size_bytes in run_export(model, names, kind, out, data_dir, force=force, max_drop=max_drop):
-        if as_json:
-            print_json({"path": str(path), "recipe": recipe, "size_bytes": size_bytes})
-        else:
-            print(f"wrote {path} ({size_bytes / 1e6:.2f} MB)")
+    for file in run_export(model, names, kind, out, data_dir, force=force, max_drop=max_drop):
+        _show(file, as_json=as_json)
+
+
+def _show(file: ExportedFile, *, as_json: bool) -> None:
+    from ..export.inspection_tables import summary
+
+    if as_json:
+        figures = {"path": str(file.path), "recipe": file.recipe, "size_bytes": file.size_bytes}
+        print_json(figures | {"audit": file.inspection.as_audit()})
+    else:
+        print(f"wrote {file.path} ({file.size_bytes / 1e6:.2f} MB)\n{summary(file.inspection)}")
 
 
 def run_export(
@@ -51,8 +61,8 @@ def run_export(
     *,
     force: bool,
     max_drop: float | None = None,
-) -> list[tuple[Path, str, int]]:
-    """Export `model` by the recipes in `names`; return path, recipe and size in bytes of every file."""
+) -> list[ExportedFile]:
+    """Export `model` by the recipes in `names`; return what was written."""
     from ..train.run_folder import find_model
 
     path = find_model(model)  # before the seconds that TensorFlow takes
@@ -65,5 +75,4 @@ def run_export(
     formats = [entry for entry in FORMATS if kind in {entry, "both"}]
     recipes = [RECIPES[name] for name in names]
     shared: dict[str, Any] = {"data_dir": data_dir, "force": force, "progress": ConsoleProgress()}
-    written = run(path, recipes, formats, out, max_drop_points=max_drop, **shared)
-    return [(file.path, file.recipe, file.size_bytes) for file in written]
+    return run(path, recipes, formats, out, max_drop_points=max_drop, **shared)

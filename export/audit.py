@@ -10,7 +10,9 @@ import numpy.typing as npt
 from ..common.errors import EdgeError
 from .trace import layer_names, trace
 
-_FLOOR = 1e-12  # of the mean squared error, so that an exact layer has a finite ratio
+_FLOOR = 1e-12  # of a mean square, so that a layer that is always 0 has a finite ratio
+_EXACT_DB = 150.0
+"""The ratio of a layer without any error, also of one that is always 0."""
 
 
 @dataclass(frozen=True)
@@ -58,5 +60,7 @@ def sqnr_db(expected: npt.NDArray[np.float32], got: npt.NDArray[np.float32]) -> 
     16.99
     """
     noise = float(np.mean((expected - got) ** 2, dtype=np.float64))
+    if noise == 0:
+        return _EXACT_DB
     signal = float(np.mean(expected**2, dtype=np.float64))
-    return 10 * float(np.log10(max(signal, _FLOOR) / max(noise, _FLOOR)))
+    return min(10 * float(np.log10(max(signal, _FLOOR) / noise)), _EXACT_DB)

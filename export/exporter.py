@@ -20,9 +20,10 @@ from ..runtime.card import CARD_VERSION, ModelCard
 from ..train.keras_model import load_keras_model
 from ..train.run_folder import RunFolder, find_model
 from . import onnx_file, onnx_float, onnx_int8, tflite
-from .audit import layer_errors
+from .audit import LayerError, layer_errors
 from .calibration import LOGIT_COUNT, LOGIT_SEED, Calibration
 from .gate import Gate
+from .inspection import Inspection, inspect, require_promised
 from .int8 import Int8Network, quantize
 from .pixels import INPUT, OUTPUT, require_finite, require_probabilities
 from .recipe import INT8, Format, Recipe
@@ -35,12 +36,13 @@ _PACKAGES = ("fmnist-edge", "tensorflow", "keras", "tf2onnx", "onnx", "onnxrunti
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """One file that was written."""
+    """One file that was written, and what its runtime makes of it."""
 
     path: Path
     recipe: str
     format: Format
     size_bytes: int
+    inspection: Inspection
 
 
 def export(
@@ -69,7 +71,7 @@ def export(
 
     Raises:
         EdgeError: the model cannot be exported, or a file exists and `force` is not given; with exit code 1, a file
-            does not pass the gate.
+            does not pass the gate, or a layer does not compute as the recipe promises.
     """
     path = find_model(model)
     require_writable(out)
@@ -90,10 +92,12 @@ def export(
         content = conversion.convert(recipe, kind, target.stem)
         with atomic_path(target) as temporary:
             temporary.write_bytes(content)
+            inspection = inspect(temporary, name=target.name)
+            require_promised(inspection)
             if gate is not None:
                 explain = functools.partial(conversion.worst_layer, recipe)
                 gate.check(temporary, name=target.name, explain=explain)
-        written.append(ExportedFile(target, recipe.name, kind, len(content)))
+        written.append(ExportedFile(target, recipe.name, kind, len(content), inspection))
         progress(f"exporting {target.name}", 1, 1)
     return written
 
@@ -126,6 +130,11 @@ class _Conversion:
         return quantize(self._model, *shared, progress=self._progress)
 
     @functools.cached_property
+    def _layer_errors(self) -> list[LayerError]:
+        images, network = self._calibration.split.images[:AUDIT_COUNT], self._int8
+        return layer_errors(network.float_content, network.content, images, network.scaling.apply(images))
+
+    @functools.cached_property
     def _float_onnx(self) -> Any:
         return onnx_float.to_onnx(self._model)  # tf2onnx takes most of a minute for the seed, so once is enough
 
@@ -143,8 +152,7 @@ class _Conversion:
         """Say which layer to look at when `recipe` has lost too much."""
         if recipe is not INT8:
             return "compare with --float32"
-        images, network = self._calibration.split.images[:AUDIT_COUNT], self._int8
-        worst = layer_errors(network.float_content, network.content, images, network.scaling.apply(images))[0]
+        worst = self._layer_errors[0]
         return f"look at {worst.layer}, which strays most from the float model ({worst.sqnr_db:.1f} dB)"
 
     def _graph(self, recipe: Recipe, kind: Format) -> bytes:
@@ -176,6 +184,7 @@ class _Conversion:
             versions={"python": platform.python_version(), **{package: version(package) for package in _PACKAGES}},
             graph_bytes=len(graph),
             graph_sha256=sha256_hex(graph),
+            sqnr_db={error.layer: round(error.sqnr_db, 1) for error in self._layer_errors} if recipe is INT8 else None,
         )
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ TFLITE_MEMBER = "fmnist_edge_model_card.json"
 LABELS_MEMBER = "labels.txt"
 MAX_CARD_BYTES = 1 << 20
 """A card is a few kilobytes; more is refused before it is decompressed."""
+
+
+class NoCardError(EdgeError):
+    """A file carries no ModelCard, or one that cannot be found in what is left of it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class ModelCard:
         versions: of the packages that made the file.
         graph_bytes: length of the graph, in bytes from the beginning of the file.
         graph_sha256: SHA-256 of those bytes.
+        sqnr_db: of an int8 file, signal to quantization noise of the layers by their names in the graph, in decibels,
+            worst first; None where it was not measured, as in the cards of earlier releases.
     """
 
     card_version: int
@@ -55,6 +61,7 @@ class ModelCard:
     versions: Mapping[str, str]
     graph_bytes: int
     graph_sha256: str
+    sqnr_db: Mapping[str, float] | None = None
 
     def to_json(self) -> str:
         """Return the card as one line of JSON, keys in a fixed order."""
@@ -84,22 +91,36 @@ class ModelCard:
             raise EdgeError(
                 f"cannot read the ModelCard of {source}", expected=expected, got=got, hint="update fmnist-edge"
             )
-        names = [field.name for field in fields(cls)]
-        missing = [name for name in names if name not in content]
-        labels = content.get("labels")
-        if missing or not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-            got = f"no {', '.join(missing)}" if missing else "labels that are no list of names"
-            raise EdgeError(f"{source} has a damaged ModelCard", expected="all fields", got=got, hint=hint)
-        values = {name: content[name] for name in names}
-        values["labels"] = tuple(labels)
-        return cls(**values)
+        fault = _fault(content, [field.name for field in fields(cls) if field.default is MISSING])
+        if fault:
+            raise EdgeError(f"{source} has a damaged ModelCard", expected="all fields", got=fault, hint=hint)
+        values = {field.name: content[field.name] for field in fields(cls) if field.name in content}
+        return cls(**(values | {"labels": tuple(content["labels"])}))
+
+
+def _fault(content: Mapping[str, Any], required: Sequence[str]) -> str:
+    """Say what is wrong with the fields of a card, or nothing."""
+    missing = [name for name in required if name not in content]
+    if missing:
+        return f"no {', '.join(missing)}"
+    labels, ratios = content["labels"], content.get("sqnr_db")
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        return "labels that are no list of names"
+    if ratios is not None and not (isinstance(ratios, dict) and all(map(_is_number, ratios.values()))):
+        return "sqnr_db that is no map of numbers"
+    return ""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def read_onnx_card(metadata: Mapping[str, str], *, source: str) -> ModelCard:
     """Read the card from the metadata map of an ONNX session.
 
     Raises:
-        EdgeError: there is none, or it is damaged.
+        NoCardError: there is none.
+        EdgeError: it is damaged.
     """
     if ONNX_KEY not in metadata:
         raise _no_card(source)
@@ -110,7 +131,8 @@ def read_tflite_card(path: Path) -> ModelCard:
     """Read the card from the zip archive behind a TFLite flatbuffer.
 
     Raises:
-        EdgeError: there is none, it is damaged, or larger than `MAX_CARD_BYTES`.
+        NoCardError: there is none, or the archive is damaged.
+        EdgeError: it is damaged, or larger than `MAX_CARD_BYTES`.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -124,6 +146,6 @@ def read_tflite_card(path: Path) -> ModelCard:
     return ModelCard.from_json(text, source=str(path))
 
 
-def _no_card(source: str) -> EdgeError:
+def _no_card(source: str) -> NoCardError:
     got = "a file that is truncated or was not exported by fmnist-edge"
-    return EdgeError(f"{source} has no ModelCard", got=got, hint="export it: fmnist-edge export")
+    return NoCardError(f"{source} has no ModelCard", got=got, hint="export it: fmnist-edge export")

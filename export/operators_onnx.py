@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import platform
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class _Layer:
     """Where a convolution or dense layer has its weights and biases, and how the weights are laid out."""
 
     kind: LayerKind
-    layout: Literal["out first", "in first", "matrix"]
+    layout: Literal["out first", "in first", "matrix", "packed", "unknown"]
     weights: int
     bias: int | None
 
@@ -52,9 +53,12 @@ _LAYERS: Mapping[str, _Layer] = {
     "DynamicQuantizeMatMul": _Layer("dense", "matrix", 1, 4),
     "QLinearMatMul": _Layer("dense", "matrix", 3, None),
     "QGemm": _Layer("dense", "matrix", 3, 6),
+    "MatMulNBits": _Layer("dense", "packed", 1, 5),
 }
 _WITH_PARAMETERS = {"Add", "Sub", "Mul", "Div", "PRelu", "BatchNormalization", "LayerNormalization", "Gather"}
 """Other operators whose constants are trained numbers."""
+_LIKE_A_LAYER = re.compile(r"(Conv(?!ert))|Gemm|MatMul")
+"""Operators that are layers, too, whatever they will be called: none shall pass for something else."""
 _TYPES = {"float": "float32", "double": "float64"}
 
 
@@ -107,7 +111,8 @@ def _optimizing_options(folder: Path) -> onnxruntime.SessionOptions:
 def _observe(model: Any, folder: Path) -> dict[str, _Value]:
     """Return type and shape of every value that the optimized graph computes from one picture.
 
-    Without free sides but the batch, the graph is run on zeros, because onnxruntime cannot infer every shape.
+    Without free sides but the batch, the graph is run, because onnxruntime cannot infer every shape; on ones, by which
+    integers may be divided.
     """
     probe = onnx.ModelProto()
     probe.CopyFrom(model)
@@ -120,7 +125,7 @@ def _observe(model: Any, folder: Path) -> dict[str, _Value]:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = open_session(folder / _OBSERVED, options)
     found = {entry.name: _Value(_type_name(entry.type), _sides(entry.shape)) for entry in session.get_outputs()}
-    shapes = _run_on_zeros(session, probe) if all(fixed) else {}
+    shapes = _run_on_ones(session, probe) if all(fixed) else {}
     inputs = {entry.name: _Value(_type_name(entry.type), _sides(entry.shape)) for entry in session.get_inputs()}
     return inputs | {name: _Value(value.dtype, shapes.get(name, value.shape)) for name, value in found.items()}
 
@@ -133,16 +138,16 @@ def _fix_batch(entry: Any) -> bool:
     return all(side.HasField("dim_value") for side in sides)
 
 
-def _run_on_zeros(session: onnxruntime.InferenceSession, model: Any) -> dict[str, Shape]:
+def _run_on_ones(session: onnxruntime.InferenceSession, model: Any) -> dict[str, Shape]:
     kinds = {entry.name: entry.type.tensor_type.elem_type for entry in model.graph.input}
     names = [entry.name for entry in session.get_outputs()]
     try:
-        zeros = {
-            entry.name: np.zeros(entry.shape, onnx.helper.tensor_dtype_to_np_dtype(kinds[entry.name]))
+        ones = {
+            entry.name: np.ones(entry.shape, onnx.helper.tensor_dtype_to_np_dtype(kinds[entry.name]))
             for entry in session.get_inputs()
         }
-        return {name: tuple(np.shape(value)) for name, value in zip(names, session.run(names, zeros), strict=True)}
-    except Exception:  # whatever another's graph makes of zeros; the shapes that could be inferred remain
+        return {name: tuple(np.shape(value)) for name, value in zip(names, session.run(names, ones), strict=True)}
+    except Exception:  # whatever another's graph makes of ones; the shapes that could be inferred remain
         return {}
 
 
@@ -167,7 +172,7 @@ class _Reader:
         return found
 
     def _operator(self, node: Any) -> Operator:
-        layer = _LAYERS.get(node.op_type)
+        layer = _layer_of(node.op_type)
         weights = self._at(node, layer.weights) if layer else ""
         stored = self._stored(weights)
         taken = [self._seen(name).dtype for name in self._taken(node)]
@@ -207,12 +212,17 @@ class _Reader:
             trained = [value.count for value in constants if "float" in value.dtype and value.count > 1]
             return sum(trained) if node.op_type in _WITH_PARAMETERS else 0
         bias = self._stored(self._at(node, layer.bias)) if layer.bias is not None else None
-        return sum(value.count for value in (stored, bias) if value is not None)
+        biases = bias.count if bias else 0
+        if layer.layout == "packed":
+            return _attribute(node, "K") * _attribute(node, "N") + biases
+        return (stored.count if stored else 0) + biases
 
     def _macs(self, node: Any, layer: _Layer, output: _Value) -> int | None:
+        if layer.layout == "packed":
+            return count_macs(output.shape, _attribute(node, "K"), 1)
         weights = self._seen(self._at(node, layer.weights)).shape
         sides = [side for side in weights if side is not None]
-        if len(sides) < max(len(weights), 2):
+        if len(sides) < max(len(weights), 2) or layer.layout == "unknown":
             return None
         if layer.layout == "matrix":
             return count_macs(output.shape, math.prod(sides[-2:]), output.shape[-1] or 0)
@@ -222,6 +232,21 @@ class _Reader:
     @staticmethod
     def _at(node: Any, position: int) -> str:
         return str(node.input[position]) if position < len(node.input) else ""
+
+
+def _layer_of(kind: str) -> _Layer | None:
+    """Return how the weights of a convolution or dense layer are found; None is another operator.
+
+    >>> _layer_of("Relu") is None, _layer_of("FusedMatMulOfTomorrow")
+    (True, _Layer(kind='dense', layout='unknown', weights=1, bias=None))
+    """
+    like = _LIKE_A_LAYER.search(kind)
+    unknown = _Layer("convolution" if like and like[1] else "dense", "unknown", 1, None) if like else None
+    return _LAYERS.get(kind, unknown)
+
+
+def _attribute(node: Any, name: str) -> int:
+    return next((int(entry.i) for entry in node.attribute if entry.name == name), 0)
 
 
 def _has_subgraph(node: Any) -> bool:

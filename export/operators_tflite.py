@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -31,14 +32,15 @@ class _Layer:
 
     Attributes:
         kind: which of the two.
-        channels: axis of the weights that counts the output channels; of a transposed convolution, the input channels.
+        channels: axis of the weights that counts the output channels; of a transposed convolution, the input channels;
+            None where it is not known.
         source: position of the input.
         bias: position of the biases; None where it has none.
         transposed: whether its input is spread instead of its output gathered.
     """
 
     kind: LayerKind
-    channels: int
+    channels: int | None
     source: int = 0
     bias: int | None = 2
     transposed: bool = False
@@ -53,6 +55,8 @@ _LAYERS: Mapping[str, _Layer] = {
     "FULLY_CONNECTED": _Layer("dense", channels=0),
     "BATCH_MATMUL": _Layer("dense", channels=-1, bias=None),
 }
+_LIKE_A_LAYER = re.compile(r"(CONV_|CONVOLUTION)|FULLY_CONNECTED|MATMUL|DOT_GENERAL")
+"""Operators that are layers, too, whatever they are called: none shall pass for something else."""
 _WITH_PARAMETERS = {"ADD", "SUB", "MUL", "DIV", "PRELU", "GATHER"}
 """Other operators whose constants are trained numbers."""
 
@@ -122,7 +126,7 @@ class _Reader:
 
     def _operator(self, op: Any, kernel: str) -> Operator:
         kind = operator_name(self._model, op)
-        layer = _LAYERS.get(kind)
+        layer = _layer_of(kind)
         weights = int(op.inputs[_WEIGHTS]) if layer else -1
         stored = self._stored(weights) if layer else None
         output = int(op.outputs[0])
@@ -188,12 +192,23 @@ class _Reader:
 
     def _macs(self, op: Any, layer: _Layer, weights: int) -> int | None:
         shape = self._shape(weights)
-        if len(shape) < 2:
+        if len(shape) < 2 or layer.channels is None:
             return None
         if layer.channels < 0:  # the weights are computed, too: a matrix for each of the batch
             shape = shape[-2:]
         counted = self._shape(int(op.inputs[layer.source] if layer.transposed else op.outputs[0]))
         return count_macs(counted, math.prod(shape), counted[-1] if layer.channels < 0 else shape[layer.channels])
+
+
+def _layer_of(kind: str) -> _Layer | None:
+    """Return where a convolution or dense layer has its inputs; None is another operator.
+
+    >>> _layer_of("RELU") is None, _layer_of("STABLEHLO_CONVERT") is None, _layer_of("STABLEHLO_CONVOLUTION").kind
+    (True, True, 'convolution')
+    """
+    like = _LIKE_A_LAYER.search(kind)
+    unknown = _Layer("convolution" if like and like[1] else "dense", channels=None, bias=None) if like else None
+    return _LAYERS.get(kind, unknown)
 
 
 def _port(entry: Mapping[str, Any]) -> Port:

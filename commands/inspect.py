@@ -29,7 +29,7 @@ def inspect(
             print_json(inspection.as_json())
         else:
             _show(inspection)
-    faults = [f"{inspection.name}: {fault}" for inspection in inspections for fault in inspection.faults]
+    faults = [fault for inspection in inspections for fault in inspection.faults]
     for line in faults:
         fail(line)
     if faults:

@@ -150,7 +150,7 @@ class _Conversion:
 
     def worst_layer(self, recipe: Recipe) -> str:
         """Say which layer to look at when `recipe` has lost too much."""
-        if recipe is not INT8:
+        if recipe is not INT8 or not self._layer_errors:
             return "compare with --float32"
         worst = self._layer_errors[0]
         return f"look at {worst.layer}, which strays most from the float model ({worst.sqnr_db:.1f} dB)"

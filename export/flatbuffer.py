@@ -23,7 +23,10 @@ def write_model(model: Any) -> bytes:
 
 
 def operator_name(model: Any, operator: Any) -> str:
-    """Return the name of a built-in operator, such as ``CONV_2D``."""
+    """Return the name of an operator: of a built-in one such as ``CONV_2D``, of a custom one that in the file."""
     code = model.operatorCodes[operator.opcodeIndex]
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return str(next(name for name, value in vars(schema.BuiltinOperator).items() if value == number))
+    if number == schema.BuiltinOperator.CUSTOM and code.customCode is not None:
+        return str(code.customCode.decode(errors="replace"))
+    names = (str(name) for name, value in vars(schema.BuiltinOperator).items() if value == number)
+    return next(names, f"BUILTIN_{number}")  # one that is newer than the schema here

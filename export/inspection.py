@@ -17,11 +17,15 @@ from ..runtime.card import ModelCard, NoCardError, read_onnx_card, read_tflite_c
 from ..runtime.integrity import require_intact
 from ..runtime.runner import check_file
 from .operators import Execution, Operator, float_islands, layers_of
-from .recipe import FORMATS, Format
+from .recipe import Format
 
 INTEGER_RECIPES = ("int8", "int16x8")
 """Recipes that promise integers, by the name of the arithmetic that they promise in every layer."""
-_NEEDED = {"onnx": ("onnx",), "tflite": ("flatbuffers", "ai_edge_litert.schema_py_generated")}
+_NEEDED: dict[Format, tuple[str, ...]] = {
+    "onnx": ("onnx",),
+    "tflite": ("flatbuffers", "ai_edge_litert.schema_py_generated"),
+}
+"""The formats that can be inspected, and the modules that it takes."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ def inspect(path: Path, *, name: str | None = None) -> Inspection:
     card, faults, notes = _read_card(path, kind, metadata)
     shown = name or path.name
     recipe = card.recipe if card else _recipe_in(shown)
-    faults += broken_promises(execution.operators, recipe)
+    faults += [f"{shown}: {promise}" for promise in broken_promises(execution.operators, recipe)]
     size_bytes = path.stat().st_size
     return Inspection(shown, kind, size_bytes, execution, card, tuple(faults), (*notes, *execution.notes))
 
@@ -178,7 +182,7 @@ def macs_of(layers: Sequence[Operator]) -> int | None:
 
 
 def _format_of(path: Path) -> Format:
-    for kind in FORMATS:
+    for kind in _NEEDED:
         if path.suffix == f".{kind}":
             return kind
     if path.suffix == ".keras":
@@ -186,7 +190,7 @@ def _format_of(path: Path) -> Format:
         raise EdgeError(f"{path} is a model for training", expected="an exported file", got=".keras", hint=hint)
     if path.is_dir():
         raise EdgeError(f"{path} is not a file", expected="a model file", got="a folder")
-    expected = f"a file ending in {' or '.join(f'.{kind}' for kind in FORMATS)}"
+    expected = f"a file ending in {' or '.join(f'.{kind}' for kind in _NEEDED)}"
     raise EdgeError(f"cannot inspect {path}", expected=expected, got=path.suffix or "none")
 
 

@@ -93,7 +93,7 @@ def _delegated(interpreter: Any, model: Any) -> set[int] | None:
     details = interpreter._get_ops_details() if hasattr(interpreter, "_get_ops_details") else []
     if [entry["op_name"] for entry in details[: len(operators)]] != [operator_name(model, op) for op in operators]:
         return None
-    producers = {int(index): position for position, op in enumerate(operators) for index in op.outputs}
+    producers = {index: position for position, op in enumerate(operators) for index in _indices(op.outputs)}
     taken: set[int] = set()
     for group in details[len(operators) :]:
         outside = set(np.asarray(group["inputs"]).tolist())
@@ -102,7 +102,7 @@ def _delegated(interpreter: Any, model: Any) -> set[int] | None:
             position = producers.get(pending.pop())
             if position is not None and position not in taken:
                 taken.add(position)
-                pending += [int(index) for index in operators[position].inputs if int(index) not in outside]
+                pending += [index for index in _indices(operators[position].inputs) if index not in outside]
     return taken
 
 
@@ -112,8 +112,8 @@ class _Reader:
     def __init__(self, model: Any) -> None:
         self._model = model
         self._graph = model.subgraphs[0]
-        self._producers = {int(index): op for op in self._graph.operators for index in op.outputs}
-        self._computed = {int(index) for index in self._graph.inputs}
+        self._producers = {index: op for op in self._graph.operators for index in _indices(op.outputs)}
+        self._computed = set(_indices(self._graph.inputs))
 
     def operators(self, delegated: set[int] | None) -> list[Operator]:
         found = []
@@ -121,7 +121,7 @@ class _Reader:
             kernel = "" if delegated is None else _DELEGATED if position in delegated else _BUILT_IN
             found.append(self._operator(op, kernel))
             if self._taken(op, None):
-                self._computed.update(int(index) for index in op.outputs)
+                self._computed.update(_indices(op.outputs))
         return found
 
     def _operator(self, op: Any, kernel: str) -> Operator:
@@ -129,29 +129,26 @@ class _Reader:
         layer = _layer_of(kind)
         weights = int(op.inputs[_WEIGHTS]) if layer else -1
         stored = self._stored(weights) if layer else None
-        output = int(op.outputs[0])
+        given = [self._type(index) for index in _indices(op.outputs)]
+        output = next(iter(_indices(op.outputs)), -1)
         taken = [self._type(index) for index in self._taken(op, layer)]
         return Operator(
             kind=kind,
-            name=self._name(output),
+            name=self._name(output) if given else "",
             kernel=kernel,
             layer=layer.kind if layer else None,
-            arithmetic=arithmetic_of(
-                taken,
-                [self._type(int(index)) for index in op.outputs],
-                self._type(weights) if layer else None,
-            ),
+            arithmetic=arithmetic_of(taken, given, self._type(weights) if layer else None),
             input_type=taken[0] if taken else None,
             weights=None if stored is None else self._type(stored),
-            output_type=self._type(output),
-            output_shape=self._shape(output),
+            output_type=given[0] if given else "none",
+            output_shape=self._shape(output) if given else (),
             parameters=self._parameters(op, kind, layer, stored),
             macs=self._macs(op, layer, weights) if layer else 0,
         )
 
     def _taken(self, op: Any, layer: _Layer | None) -> list[int]:
         """Return the inputs that are computed from the picture; of a layer, the picture before its weights."""
-        inputs = [int(index) for index in op.inputs]
+        inputs = _indices(op.inputs)
         first = inputs[layer.source : layer.source + 1] if layer else []
         return [index for index in [*first, *inputs] if index in self._computed]
 
@@ -168,7 +165,9 @@ class _Reader:
         The schema numbers types; its names are the usual ones in capitals.
         """
         number = self._tensor(index).type
-        return next(str(name) for name, value in vars(schema.TensorType).items() if value == number).lower()
+        return next(
+            (str(name) for name, value in vars(schema.TensorType).items() if value == number), "unknown"
+        ).lower()
 
     def _shape(self, index: int) -> tuple[int, ...]:
         shape = self._tensor(index).shape
@@ -183,7 +182,7 @@ class _Reader:
 
     def _parameters(self, op: Any, kind: str, layer: _Layer | None, stored: int | None) -> int:
         if layer is None:
-            others = [index for index in map(int, op.inputs) if index >= 0 and index not in self._computed]
+            others = [index for index in _indices(op.inputs) if index >= 0 and index not in self._computed]
             counts = [math.prod(self._shape(index)) for index in others]
             return sum(count for count in counts if count > 1) if kind in _WITH_PARAMETERS else 0
         has_bias = layer.bias is not None and layer.bias < len(op.inputs)
@@ -198,6 +197,11 @@ class _Reader:
             shape = shape[-2:]
         counted = self._shape(int(op.inputs[layer.source] if layer.transposed else op.outputs[0]))
         return count_macs(counted, math.prod(shape), counted[-1] if layer.channels < 0 else shape[layer.channels])
+
+
+def _indices(indices: Sequence[int] | None) -> list[int]:
+    """Return the tensors that an operator takes or gives; the schema has None for a list without any."""
+    return [] if indices is None else [int(index) for index in indices]
 
 
 def _layer_of(kind: str) -> _Layer | None:

@@ -84,3 +84,11 @@ def test_predict_imports_neither_tensorflow_nor_matplotlib(int8_onnx: Path, png:
     loaded = loaded_by(f"from fmnist_edge.cli import main\ntry: main({arguments!r})\nexcept SystemExit: pass")
     assert "onnxruntime" in loaded
     assert not loaded & {"tensorflow", "keras", "matplotlib", "scipy", "ai_edge_litert", "onnx"}
+
+
+@pytest.mark.parametrize("kind", ["onnx", "tflite"])
+def test_inspect_imports_neither_tensorflow_nor_matplotlib(kind: str, exports: Path) -> None:
+    arguments = ["inspect", str(exports / f"fmnist-compact-int8.{kind}")]
+    loaded = loaded_by(f"from fmnist_edge.cli import main\ntry: main({arguments!r})\nexcept SystemExit: pass")
+    assert "flatbuffers" in loaded if kind == "tflite" else "onnx" in loaded
+    assert not loaded & {"tensorflow", "keras", "tf2onnx", "matplotlib", "scipy"}

@@ -83,6 +83,8 @@ def test_train_export_predict_evaluate_as_typed(run: Run, png: Path, tmp_path: P
 
     exported = run("export", "--int8")
     assert exported.code == 0
+    assert exported.out.count("6 of 6 convolutions and dense layers in int8") == 2
+    assert exported.out.count("; worst layer ") == 2
     assert sorted(path.name for path in Path("exports").iterdir()) == [
         "fmnist-compact-int8.onnx",
         "fmnist-compact-int8.tflite",
@@ -131,6 +133,40 @@ def test_benchmark_writes_a_report(run: Run, compact_run: Path, exports: Path, t
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert len(report["models"]) == 5
     assert all(model["latency_ms"]["p50"] > 0 for model in report["models"][1:])
+
+
+def test_inspect_shows_every_operator_of_every_file(run: Run, exports: Path) -> None:
+    files = [exports / f"fmnist-compact-{name}" for name in ("int8.onnx", "int8.tflite", "float32.tflite")]
+    done = run("inspect", *files)
+    assert (done.code, done.err) == (0, "")
+    for words in (
+        "| QLinearConv ",
+        "| CONV_2D ",
+        "Signal to quantization noise, worst first",
+        "XNNPACK",
+        "labels: T-sh",
+    ):
+        assert words in done.out
+    lines = run("inspect", *files, "--json").out.splitlines()
+    assert [json.loads(line)["name"] for line in lines] == [path.name for path in files]
+    assert [json.loads(line)["arithmetic"] for line in lines] == ["int8", "int8", "float32"]
+
+
+def test_inspect_ends_with_1_where_a_file_is_not_what_it_claims(run: Run, exports: Path, tmp_path: Path) -> None:
+    content = bytearray((exports / "fmnist-compact-int8.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "changed.onnx").write_bytes(content)
+    done = run("inspect", "changed.onnx", exports / "fmnist-compact-int8.tflite")
+    assert done.code == 1
+    assert done.err.startswith("fmnist-edge: changed.onnx was changed or damaged; expected SHA-256")
+    assert done.out.count("Operators as they are executed") == 2
+
+
+def test_inspect_of_what_is_no_model_file(run: Run, compact_run: Path, int8_onnx: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("hello")
+    one_line_error(run("inspect", int8_onnx, "text.onnx"), "cannot load text.onnx")
+    one_line_error(run("inspect", compact_run / "model.keras"), "export it first: fmnist-edge export")
+    one_line_error(run("inspect", compact_run), "got a folder")
 
 
 def test_demo_walks_the_whole_path_and_can_be_repeated(run: Run, tmp_path: Path) -> None:
@@ -284,7 +320,7 @@ def test_data_dir_without_the_data(run: Run, tmp_path: Path) -> None:
 
 
 def test_usage_errors_end_with_2(run: Run) -> None:
-    for arguments in (["--nonsense"], ["predict"], ["export", "--format", "coreml"]):
+    for arguments in (["--nonsense"], ["predict"], ["inspect"], ["export", "--format", "coreml"]):
         assert run(*arguments).code == 2
 
 

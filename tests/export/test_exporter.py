@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,11 +22,14 @@ from keras import layers
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.dataset import LABELS, Split, load_split, splits
 from fmnist_edge.dataset.sources import DATASET_SHA256, TEST_IMAGES, TEST_LABELS, DataFile
-from fmnist_edge.export import onnx_int8
+from fmnist_edge.export import exporter, onnx_int8, tflite
 from fmnist_edge.export.calibration import Calibration
 from fmnist_edge.export.exporter import export
+from fmnist_edge.export.int8 import Int8Network
 from fmnist_edge.export.recipe import DYNAMIC, FLOAT16, FLOAT32, FORMATS, INT8, RECIPES, Format, Recipe
 from fmnist_edge.runtime.card import ModelCard, read_onnx_card, read_tflite_card
+
+from .onnx_models import half_quantized
 
 Network = Callable[..., keras.Model]
 NAMES = [f"fmnist-compact-{recipe}.{kind}" for recipe in RECIPES for kind in FORMATS]
@@ -36,6 +40,7 @@ from pathlib import Path
 from fmnist_edge.export import require_converters
 require_converters()
 from fmnist_edge.export.exporter import export
+from fmnist_edge.export.int8 import Int8Network
 from fmnist_edge.export.recipe import FORMATS, RECIPES
 export(Path(sys.argv[1]), list(RECIPES.values()), FORMATS, Path(sys.argv[2]))
 """
@@ -187,6 +192,66 @@ def test_the_test_images_are_not_read(compact_run: Path, tmp_path: Path, monkeyp
     export(compact_run, [INT8], FORMATS, tmp_path)
     assert read
     assert not read & {TEST_IMAGES, TEST_LABELS}
+
+
+# --- the audit --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_card_of_int8_tells_how_far_each_layer_strays(kind: Format, exports: Path) -> None:
+    ratios = read_card(exports / f"fmnist-compact-int8.{kind}").sqnr_db
+    assert ratios is not None
+    assert list(ratios.values()) == sorted(ratios.values())
+    assert any("stem" in name for name in ratios)
+    assert all(10 < ratio < 60 and ratio == round(ratio, 1) for ratio in ratios.values())
+    assert read_card(exports / f"fmnist-compact-dynamic.{kind}").sqnr_db is None
+
+
+def test_every_file_that_was_written_carries_its_inspection(compact_run: Path, tmp_path: Path) -> None:
+    written = export(compact_run, [INT8, FLOAT32], FORMATS, tmp_path)
+    assert [file.inspection.name for file in written] == [file.path.name for file in written]
+    assert [file.inspection.arithmetic for file in written] == ["int8", "int8", "float32", "float32"]
+    assert all(file.inspection.as_audit()["layers_in_arithmetic"] == 6 for file in written)
+    assert all(file.inspection.card == read_card(file.path) for file in written)
+
+
+def float_onnx(content: bytes) -> bytes:
+    """Make, in the place of the translation, a graph with a convolution that stays float."""
+    with tempfile.TemporaryDirectory() as folder:
+        return half_quantized(Path(folder) / "half.onnx").read_bytes()
+
+
+def test_an_int8_onnx_file_with_a_float_convolution_is_not_written(
+    compact_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_int8, "translate", float_onnx)
+    match = r"^fmnist-compact-int8.onnx was not written; expected every .* layer in int8; got conv2.* runs in float32"
+    with pytest.raises(EdgeError, match=match) as refused:
+        export(compact_run, [INT8], ["onnx"], tmp_path)
+    assert refused.value.exit_code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_int8_tflite_file_with_float_layers_is_not_written(
+    compact_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stay_float(model: keras.Model, *shared: Any, progress: object) -> Int8Network:
+        content, scaling = tflite.convert_scaled(model)
+        return Int8Network(content, "none", {}, False, content, scaling)
+
+    monkeypatch.setattr(exporter, "quantize", stay_float)
+    with pytest.raises(EdgeError, match=r"got compact.*stem.* \(CONV_2D\) runs in float32, .*, and 5 more") as refused:
+        export(compact_run, [INT8], ["tflite"], tmp_path)
+    assert refused.value.exit_code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_with_nothing_but_logits_has_no_layer_to_compare(network: Network, tmp_path: Path) -> None:
+    network(flat).save(tmp_path / "tiny.keras")
+    (file,) = export(tmp_path / "tiny.keras", [INT8], ["onnx"], tmp_path / "out")
+    assert read_card(file.path).sqnr_db == {}
+    with pytest.raises(EdgeError, match="compare with --float32"):
+        export(tmp_path / "tiny.keras", [INT8], ["onnx"], tmp_path / "gated", max_drop_points=-50)
 
 
 # --- whole or absent --------------------------------------------------------------------------------------------------

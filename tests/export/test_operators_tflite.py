@@ -100,6 +100,24 @@ def test_more_graphs_in_the_file_are_noted(tmp_path: Path) -> None:
     assert execution.notes == ("what runs inside 2 more subgraphs is not listed",)
 
 
+def test_an_operator_that_gives_nothing_is_listed(tmp_path: Path) -> None:
+    state = tf.Module()
+    state.sum = tf.Variable(floats(3))
+
+    def compute(x: Any) -> Any:
+        state.sum.assign(x)
+        return x + state.sum.read_value()
+
+    function = tf.function(compute, input_signature=[tf.TensorSpec((3,), tf.float32)])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], state)
+    converter.experimental_enable_resource_variables = True
+    with quiet_standard_error():
+        (tmp_path / "a.tflite").write_bytes(converter.convert())
+    operators = read_tflite(tmp_path / "a.tflite").operators
+    (assign,) = (entry for entry in operators if entry.kind == "ASSIGN_VARIABLE")
+    assert (assign.name, assign.output_type, assign.output_shape) == ("", "none", ())
+
+
 def test_an_int8_export_reads_pixels_itself_and_leaves_the_rest_to_the_delegate(int8_tflite: Path) -> None:
     execution = read_tflite(int8_tflite)
     first, *others = execution.operators

@@ -50,6 +50,25 @@ def test_a_card_comes_back_from_either_kind_of_file(tmp_path: Path, card: ModelC
     assert read_tflite_card(put_card(tmp_path / "a.tflite", card.to_json())) == card
 
 
+def test_a_card_of_an_earlier_release_has_no_quantization_errors(card: ModelCard) -> None:
+    fields = json.loads(card.to_json())
+    del fields["sqnr_db"]
+    assert ModelCard.from_json(json.dumps(fields), source="it") == card
+    measured = dataclasses.replace(card, sqnr_db={"conv2": 31.2, "conv1": 40})
+    assert ModelCard.from_json(measured.to_json(), source="it") == measured
+
+
+def test_other_tools_read_the_card_of_an_exported_file(int8_onnx: Path, int8_tflite: Path) -> None:
+    import onnx
+
+    properties = {entry.key: entry.value for entry in onnx.load(int8_onnx).metadata_props}
+    assert json.loads(properties["fmnist_edge.model_card"])["recipe"] == "int8"
+    with zipfile.ZipFile(int8_tflite) as archive:
+        assert sorted(archive.namelist()) == ["fmnist_edge_model_card.json", "labels.txt"]
+        assert json.loads(archive.read("fmnist_edge_model_card.json"))["recipe"] == "int8"
+        assert archive.read("labels.txt").decode().splitlines() == list(LABELS)
+
+
 def test_exported_files_say_what_they_are(int8_onnx: Path, int8_tflite: Path) -> None:
     for path in (int8_onnx, int8_tflite):
         with open_runner(path) as runner:
@@ -78,6 +97,9 @@ def test_exported_files_say_what_they_are(int8_onnx: Path, int8_tflite: Path) ->
         (lambda card: changed(card, labels="abc"), "expected all fields; got labels that are no list of names"),
         (lambda card: changed(card, labels=["a", 1]), "expected all fields; got labels that are no list of names"),
         (lambda card: changed(card, labels=None), "expected all fields; got labels that are no list of names"),
+        (lambda card: changed(card, sqnr_db=[1.0]), "expected all fields; got sqnr_db that is no map of numbers"),
+        (lambda card: changed(card, sqnr_db={"a": "1"}), "expected all fields; got sqnr_db that is no map of numbers"),
+        (lambda card: changed(card, sqnr_db={"a": True}), "expected all fields; got sqnr_db that is no map of numbers"),
     ],
 )
 def test_a_damaged_card_is_refused(card: ModelCard, text: Callable[[ModelCard], str], match: str) -> None:

@@ -1,4 +1,7 @@
-"""A trained Keras model to files for a device: recipes, calibration, converters. Needs the extra ``[export]``."""
+"""A trained Keras model to files for a device: recipes, calibration, converters. Needs the extra ``[export]``.
+
+The inspection of finished files (`inspection`) works without TensorFlow, and needs the extra ``[inspect]`` only.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The audit of a model file: what its runtime executes, what the file promises, and whether the two agree.
 
-Works without TensorFlow, on our files and on those of others.
+Works on our files and on those of others, and without TensorFlow (the extra ``[inspect]``), so also on the device, where
+onnxruntime may build another graph than on the machine that exported.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def inspect(path: Path, *, name: str | None = None) -> Inspection:
     check_file(path)
     for module in _NEEDED[kind]:
         package = module.split(".")[0]
-        import_extra(module, needed=f"{package} is needed to inspect {path}", extra="export")
+        import_extra(module, needed=f"{package} is needed to inspect {path}", extra="inspect")
     metadata: dict[str, str] = {}
     if kind == "onnx":
         from .operators_onnx import read_onnx

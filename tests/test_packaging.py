@@ -89,6 +89,7 @@ def test_the_command_of_the_base_install_predicts(bare_python: Path, int8_onnx: 
         (["train"], "fmnist-edge[train]"),
         (["evaluate", "model.keras"], "fmnist-edge[train]"),
         (["predict", "boot.png", "--model", "int8.tflite"], "fmnist-edge[litert]"),
+        (["inspect", "int8.tflite"], "fmnist-edge[inspect]"),
     ],
 )
 def test_what_needs_an_extra_names_it(

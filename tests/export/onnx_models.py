@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 Array = npt.NDArray[Any]
@@ -29,12 +28,14 @@ def save(
     *,
     shape: Sequence[int | str],
     kind: int = TensorProto.FLOAT,
+    gives: int = TensorProto.FLOAT,
 ) -> Path:
-    """Write a model of the input ``x``; its output is that of the last node."""
+    """Write a model of the input ``x`` of the type `kind`; its output is that of the last node, of the type `gives`."""
     used = {name for node in nodes for name in node.input}
     initializers = [numpy_helper.from_array(array, name) for name, array in constants.items() if name in used]
     source = helper.make_tensor_value_info("x", kind, shape)
-    graph = helper.make_graph(nodes, "it", [source], [onnx.ValueInfoProto(name=nodes[-1].output[0])], initializers)
+    target = helper.make_tensor_value_info(nodes[-1].output[0], gives, None)
+    graph = helper.make_graph(nodes, "it", [source], [target], initializers)
     domains = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     path.write_bytes(helper.make_model(graph, opset_imports=domains, ir_version=8).SerializeToString())
     return path
@@ -89,4 +90,5 @@ def seed_in_integers(path: Path) -> Path:
         if n == 2:
             nodes.append(helper.make_node("Flatten", [value], ["flat"], "flatten"))
             value = "flat"
-    return save(path, nodes, constants, shape=["n", 1, 28, 28], kind=TensorProto.UINT8)
+    eight_bits = TensorProto.UINT8
+    return save(path, nodes, constants, shape=["n", 1, 28, 28], kind=eight_bits, gives=eight_bits)

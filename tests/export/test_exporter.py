@@ -236,8 +236,8 @@ def test_an_int8_tflite_file_with_float_layers_is_not_written(
     compact_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stay_float(model: keras.Model, *shared: Any, progress: object) -> Int8Network:
-        content, scaling = tflite.convert_scaled(model)
-        return Int8Network(content, "none", {}, False, content, scaling)
+        float_content, scaling = tflite.convert_scaled(model)
+        return Int8Network(tflite.convert_float(model, FLOAT32), "none", {}, False, float_content, scaling)
 
     monkeypatch.setattr(exporter, "quantize", stay_float)
     with pytest.raises(EdgeError, match=r"got compact.*stem.* \(CONV_2D\) runs in float32, .*, and 5 more") as refused:

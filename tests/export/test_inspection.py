@@ -260,7 +260,7 @@ def test_what_is_no_whole_model_file_is_refused(name: str, message: str, exports
 def test_a_missing_package_is_named(module: str, kind: Format, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     package = module.split(".", maxsplit=1)[0]
-    match = rf"{package} is needed to inspect .*int8.{kind}; .*pip install 'fmnist-edge\[export\]'"
+    match = rf"{package} is needed to inspect .*int8.{kind}; .*pip install 'fmnist-edge\[inspect\]'"
     with pytest.raises(EdgeError, match=match):
         inspect(exports / f"fmnist-compact-int8.{kind}")
 

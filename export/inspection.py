@@ -1,7 +1,7 @@
 """The audit of a model file: what its runtime executes, what the file promises, and whether the two agree.
 
-Works on our files and on those of others, and without TensorFlow (the extra ``[inspect]``), so also on the device, where
-onnxruntime may build another graph than on the machine that exported.
+Works on our files and on those of others, and without TensorFlow (the extra ``[inspect]``): so also on the device,
+where onnxruntime may build another graph than on the machine that exported.
 """
 
 from __future__ import annotations

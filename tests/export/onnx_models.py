@@ -29,12 +29,13 @@ def save(
     shape: Sequence[int | str],
     kind: int = TensorProto.FLOAT,
     gives: int = TensorProto.FLOAT,
+    given_shape: Sequence[int | str] | None = None,
 ) -> Path:
     """Write a model of the input ``x`` of the type `kind`; its output is that of the last node, of the type `gives`."""
     used = {name for node in nodes for name in node.input}
     initializers = [numpy_helper.from_array(array, name) for name, array in constants.items() if name in used]
     source = helper.make_tensor_value_info("x", kind, shape)
-    target = helper.make_tensor_value_info(nodes[-1].output[0], gives, None)
+    target = helper.make_tensor_value_info(nodes[-1].output[0], gives, given_shape)
     graph = helper.make_graph(nodes, "it", [source], [target], initializers)
     domains = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     path.write_bytes(helper.make_model(graph, opset_imports=domains, ir_version=8).SerializeToString())
@@ -65,7 +66,8 @@ def half_quantized(path: Path) -> Path:
         *conv_between_quantizers("conv3", "b", "c", relu=False),
         helper.make_node("DequantizeLinear", ["c", "s", "middle"], ["y"], "last"),
     ]
-    return save(path, nodes, {**SHARED, **weights}, shape=["n", 4, 12, 12], kind=TensorProto.UINT8)
+    constants = {**SHARED, **weights}
+    return save(path, nodes, constants, shape=["n", 4, 12, 12], kind=TensorProto.UINT8, given_shape=["n", 4, 6, 6])
 
 
 def seed_in_integers(path: Path) -> Path:

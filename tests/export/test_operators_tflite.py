@@ -20,7 +20,7 @@ def floats(*shape: int) -> Any:
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
-def convert(compute: Callable[[Any], Any], shape: tuple[int, ...], path: Path, *, shrink: bool = False) -> Path:
+def convert(compute: Callable[[Any], Any], shape: tuple[int | None, ...], path: Path, *, shrink: bool = False) -> Path:
     """Convert a function of TensorFlow with Google's converter alone, as others do."""
     function = tf.function(compute, input_signature=[tf.TensorSpec(shape, tf.float32)])
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], function)
@@ -64,6 +64,15 @@ def test_a_layer_is_counted_as_by_hand(name: str, tmp_path: Path) -> None:
     assert (layer.macs, sum(entry.parameters for entry in operators)) == (macs, parameters)
     assert layer.arithmetic == "float32"
     assert layer.weights == (None if name == "two computed matrices" else "float32")
+
+
+def test_a_transposed_convolution_takes_its_picture_and_not_the_shape_that_is_computed_for_it(tmp_path: Path) -> None:
+    def compute(x: Any) -> Any:
+        shape = tf.stack([tf.shape(x)[0], 6, 6, 3])
+        return tf.nn.conv2d_transpose(x, floats(3, 3, 3, 2), shape, strides=1, padding="VALID")
+
+    (layer,) = layers_of(read_tflite(convert(compute, (None, 4, 4, 2), tmp_path / "a.tflite")).operators)
+    assert (layer.input_type, layer.arithmetic, layer.macs) == ("float32", "float32", 32 * 27)
 
 
 def test_int8_weights_under_float_pictures_are_dynamic_and_not_int8(tmp_path: Path) -> None:

@@ -1,38 +1,51 @@
-"""The int8 network: every method of choosing its ranges is tried, and the one kept that answers most like float."""
+"""The int8 network: every way of choosing its ranges is tried, and the one kept that answers most like float."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 from ..common.progress import Progress, silent
+from .agreement import Agreement, agreement, expected_changes
 from .calibration import Calibration
+from .equalization import equalize
+from .logits import set_logit_range
 from .pixels import Scaling
 from .ranges import METHODS, clip_activations
 from .reference import Reference
-from .tflite import convert_int8, convert_scaled
-from .trace import infer, trace
+from .tflite import FloatNetwork, convert_scaled, quantize_int8
+from .trace import trace
 
 MIN_MAX = "min-max"
+STRENGTHS = (0.0, 0.5, 1.0)
+"""How far the channels are equalized, from not at all to wholly."""
 TRACED_IMAGES = 200
 """Calibration images whose activations are kept, which for the seed takes 100 MB."""
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """How far an int8 network answers like the float model, on the validation split.
+class Candidate:
+    """One way to quantize.
 
     Attributes:
-        same_label: share of the images with the same answer, in [0, 1].
-        mean_change: mean absolute change of a probability.
+        method: how the ranges of the activations were chosen.
+        equalization: how far the channels were equalized before, in [0, 1].
+        content: the flatbuffer.
+        float_content: the float network that was quantized, as TFLite of scaled pixels.
     """
 
-    same_label: float
-    mean_change: float
+    method: str
+    equalization: float
+    content: bytes
+    float_content: bytes
+
+    @property
+    def name(self) -> str:
+        """What the ModelCard calls it."""
+        return f"{self.method}, equalization {self.equalization:g}"
 
 
 @dataclass(frozen=True)
@@ -40,26 +53,36 @@ class Int8Network:
     """An int8 network, as TFLite without a card.
 
     Attributes:
-        content: the flatbuffer.
-        method: how the ranges of its activations were chosen.
-        agreements: of every method that was tried, by name.
+        chosen: the way to quantize that was kept.
+        expected_changes: expected share of changed labels on the validation split, of every candidate by name.
+        agreement: of the chosen one, on the whole validation split.
         clips_logits: whether the logits have the runner-up's range.
-        float_content: the same network as float TFLite, which takes scaled pixels.
-        scaling: of those pixels.
+        scaling: of the pixels that the float network takes.
     """
 
-    content: bytes
-    method: str
-    agreements: Mapping[str, Agreement]
+    chosen: Candidate
+    expected_changes: Mapping[str, float]
+    agreement: Agreement
     clips_logits: bool
-    float_content: bytes
     scaling: Scaling
+
+    @property
+    def content(self) -> bytes:
+        """The flatbuffer."""
+        return self.chosen.content
+
+    @property
+    def float_content(self) -> bytes:
+        """The same network as float TFLite, which takes scaled pixels."""
+        return self.chosen.float_content
 
     def describe(self) -> dict[str, Any]:
         """Return what the ModelCard records of the choice."""
         return {
-            "method": self.method,
-            "same_label_on_validation": {name: found.same_label for name, found in self.agreements.items()},
+            "method": self.chosen.method,
+            "equalization": self.chosen.equalization,
+            "same_label_on_validation": self.agreement.same_label,
+            "expected_changes_on_validation": dict(self.expected_changes),
         }
 
 
@@ -71,39 +94,47 @@ def quantize(
     *,
     progress: Progress = silent,
 ) -> Int8Network:
-    """Quantize `model` by every method, and keep the best.
+    """Quantize `model` in every way, and keep the best: the one that is expected to change the fewest labels.
 
-    Best is the highest share of validation images with the float model's label; among equals, the least change of the
-    probabilities. The validation split may choose, because the test split judges.
+    The validation split may choose, because the test split judges.
 
     Args:
         model: the float model.
         calibration: images that activations are measured on.
-        logit_calibration: images that the range of the logits is measured on.
+        logit_calibration: images that the range of the logits is measured on; more of them, because only the few on
+            which two classes are close tell of it (see `logits`).
         reference: the float model's answers to the validation split.
-        progress: told of every method.
+        progress: told of every candidate.
 
     Raises:
-        EdgeError: see `convert_int8`.
+        EdgeError: see `quantize_int8`.
     """
-    steps = 1 + len(METHODS)
+    steps = 1 + len(STRENGTHS) * (1 + len(METHODS))
     progress("quantizing", 0, steps)
-    content, clips_logits = convert_int8(model, calibration, logit_calibration)
-    candidates = {MIN_MAX: content}
-    float_content, scaling = convert_scaled(model)
-    activations = trace(float_content, scaling.apply(calibration.split.images[:TRACED_IMAGES]))
-    for done, method in enumerate(METHODS, start=1):
-        progress("quantizing", done, steps)
-        candidates[method] = clip_activations(content, activations, method)
-    agreements = {name: agreement(candidate, reference) for name, candidate in candidates.items()}
-    best = max(agreements, key=lambda name: (agreements[name].same_label, -agreements[name].mean_change))
-    progress("quantizing", steps, steps)
-    return Int8Network(candidates[best], best, agreements, clips_logits, float_content, scaling)
+    network = convert_scaled(model)
+    logit_range = network.logit_range(logit_calibration)
+    found: dict[str, float] = {}
+
+    def changes(candidate: Candidate) -> float:
+        found[candidate.name] = expected_changes(candidate.content, reference)
+        progress("quantizing", len(found), steps)
+        return found[candidate.name]
+
+    chosen = min(_candidates(network, logit_range, calibration), key=changes)
+    return Int8Network(chosen, found, agreement(chosen.content, reference), logit_range is not None, network.scaling)
 
 
-def agreement(content: bytes, reference: Reference) -> Agreement:
-    """Measure how far the int8 TFLite model `content` answers like the float model."""
-    expected = reference.probabilities
-    answers = infer(content, reference.split.images)
-    same = answers.argmax(axis=1) == expected.argmax(axis=1)
-    return Agreement(same_label=float(same.mean()), mean_change=float(np.abs(answers - expected).mean()))
+def _candidates(
+    network: FloatNetwork, logit_range: tuple[float, float] | None, calibration: Calibration
+) -> Iterator[Candidate]:
+    traced = network.scaling.apply(calibration.split.images[:TRACED_IMAGES])
+    activations = trace(network.content, traced)
+    for strength in STRENGTHS:
+        float_content = equalize(network.content, activations, strength) if strength else network.content
+        content = quantize_int8(float_content, network.scaling, calibration)
+        if logit_range is not None:
+            content = set_logit_range(content, *logit_range)
+        yield Candidate(MIN_MAX, strength, content, float_content)
+        equalized = trace(float_content, traced) if strength else activations
+        for method in METHODS:
+            yield Candidate(method, strength, clip_activations(content, equalized, method), float_content)

@@ -1,4 +1,4 @@
-"""The float graph of a Keras model as the converters take it: pixels in, probabilities out, variables frozen."""
+"""The float graph of a Keras model as the converters take it: pixels in, probabilities out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from ..common.errors import EdgeError
 
@@ -65,13 +64,13 @@ def _agree(model: keras.Model, bare: keras.Model, scaling: Scaling) -> bool:
 
 
 def scaled_function(model: keras.Model) -> Any:
-    """Freeze `model` as float32 ``(1, 28, 28)`` scaled pixels to float32 ``(1, classes)``."""
-    return _freeze(model, tf.TensorSpec((1, 28, 28), tf.float32, name=INPUT))
+    """Return `model` as a graph of float32 ``(1, 28, 28)`` scaled pixels to float32 ``(1, classes)``."""
+    return as_function(model, tf.TensorSpec((1, 28, 28), tf.float32, name=INPUT)).get_concrete_function()
 
 
 def pixel_function(model: keras.Model, *, batch: int | None) -> Any:
-    """Freeze `model` as uint8 ``(batch, 28, 28)`` raw pixels to float32 ``(batch, classes)``; None is any batch."""
-    return _freeze(model, tf.TensorSpec((batch, 28, 28), tf.uint8, name=INPUT))
+    """Return `model` as a graph of uint8 ``(batch, 28, 28)`` pixels to float32 ``(batch, classes)``; None is any."""
+    return as_function(model, tf.TensorSpec((batch, 28, 28), tf.uint8, name=INPUT)).get_concrete_function()
 
 
 def as_function(model: keras.Model, signature: tf.TensorSpec) -> Any:
@@ -82,10 +81,6 @@ def as_function(model: keras.Model, signature: tf.TensorSpec) -> Any:
         return {OUTPUT: model(image, training=False)}
 
     return tf.function(run, input_signature=[signature])
-
-
-def _freeze(model: keras.Model, signature: tf.TensorSpec) -> Any:
-    return convert_variables_to_constants_v2(as_function(model, signature).get_concrete_function())
 
 
 def require_finite(model: keras.Model, name: str) -> None:

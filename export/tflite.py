@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import warnings
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,13 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
+from tensorflow.lite.python.convert import mlir_quantize
+from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
 
 from ..common.errors import EdgeError
 from ..common.quiet import quiet_standard_error
 from ..runtime.card import LABELS_MEMBER, TFLITE_MEMBER, ModelCard
 from .calibration import Calibration
 from .flatbuffer import operator_name, read_model, write_model
-from .logits import as_centred_logits, runner_up_range, set_logit_range, with_softmax
+from .logits import as_centred_logits, runner_up_range, with_softmax
 from .pixels import Scaling, pixel_function, scaled_function, split_scaling
 from .recipe import Recipe
 
@@ -41,61 +45,67 @@ def convert_float(model: keras.Model, recipe: Recipe) -> bytes:
     return _convert(converter)
 
 
-def convert_int8(model: keras.Model, calibration: Calibration, logit_calibration: Calibration) -> tuple[bytes, bool]:
-    """Convert to int8 weights and activations; the raw pixel is the quantized input.
+@dataclass(frozen=True)
+class FloatNetwork:
+    """A network as the quantizer takes it: float32 TFLite of scaled pixels, with centred logits.
+
+    Attributes:
+        content: a model of scaled pixels, float32 ``(1, 28, 28)``.
+        scaling: of those pixels.
+        logits: the same network up to the logits, in Keras; None where it does not end in a dense softmax layer.
+    """
+
+    content: bytes
+    scaling: Scaling
+    logits: keras.Model | None
+
+    def logit_range(self, calibration: Calibration) -> tuple[float, float] | None:
+        """Return the runner-up's range of the logits on the images of `calibration`, or None without logits."""
+        if self.logits is None:
+            return None
+        images = self.scaling.apply(calibration.split.images)[..., np.newaxis]
+        return runner_up_range(self.logits.predict(images, batch_size=250, verbose=0))
+
+
+def convert_scaled(model: keras.Model) -> FloatNetwork:
+    """Convert to float32 the network that is to be quantized.
+
+    Raises:
+        EdgeError: a layer needs an operator that LiteRT does not have built in.
+    """
+    bare, scaling = split_scaling(model)
+    logits = as_centred_logits(bare)
+    converter = _converter(scaled_function(bare if logits is None else with_softmax(logits)))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    return FloatNetwork(_convert(converter), scaling, logits)
+
+
+def quantize_int8(content: bytes, scaling: Scaling, calibration: Calibration) -> bytes:
+    """Quantize a float model to int8 weights and activations; the raw pixel is the quantized input.
+
+    The steps are those of Google's converter, without its conversion from TensorFlow, which takes most of the time and
+    the memory and is done once (`convert_scaled`).
 
     Args:
-        model: the float model.
+        content: a float TFLite model of scaled pixels.
+        scaling: of those pixels.
         calibration: images that the ranges of the activations are measured on.
-        logit_calibration: images that the range of the logits is measured on; more of them, because only the few on
-            which two classes are close tell of it (see `logits`).
-
-    Returns:
-        The flatbuffer, and whether the logits were given the runner-up's range, as those of a dense softmax are.
 
     Raises:
         EdgeError: a layer cannot run in int8 with LiteRT's built-in operators, the calibration images do not use the
             whole range of pixels, or the rescaling does not fit a zero point.
     """
-    network, scaling, logits = _fold(model)
 
     def representative() -> Iterator[list[npt.NDArray[np.float32]]]:
         for image in scaling.apply(calibration.split.images):
             yield [image[np.newaxis]]
 
-    converter = _converter(scaled_function(network))
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = representative
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.uint8
-    content = _float_softmax(_convert(converter))
-    _require_input(content, scaling)
-    if logits is None:
-        return content, False
-    answers = logits.predict(scaling.apply(logit_calibration.split.images)[..., np.newaxis], batch_size=250, verbose=0)
-    return set_logit_range(content, *runner_up_range(answers)), True
-
-
-def convert_scaled(model: keras.Model) -> tuple[bytes, Scaling]:
-    """Convert to float32 the network that `convert_int8` quantizes, layer by layer the same, for comparison with it.
-
-    Returns:
-        A model of scaled pixels, float32 ``(1, 28, 28)``, and the scaling.
-
-    Raises:
-        EdgeError: a layer needs an operator that LiteRT does not have built in.
-    """
-    network, scaling, _ = _fold(model)
-    converter = _converter(scaled_function(network))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    return _convert(converter), scaling
-
-
-def _fold(model: keras.Model) -> tuple[keras.Model, Scaling, keras.Model | None]:
-    """Return the network without rescaling and with centred logits, the scaling, and the network up to the logits."""
-    bare, scaling = split_scaling(model)
-    logits = as_centred_logits(bare)
-    return (bare if logits is None else with_softmax(logits)), scaling, logits
+    with _converting():
+        measuring = Calibrator(add_intermediate_tensors(content))
+        quantized = mlir_quantize(measuring.calibrate(representative), input_data_type=tf.uint8)
+    finished = _float_softmax(quantized)
+    _require_input(finished, scaling)
+    return finished
 
 
 def _require_input(content: bytes, scaling: Scaling) -> None:
@@ -120,14 +130,21 @@ def _converter(function: Any) -> Any:
 
 
 def _convert(converter: Any) -> bytes:
+    with _converting():
+        content: bytes = converter.convert()
+    return content
+
+
+@contextlib.contextmanager
+def _converting() -> Iterator[None]:
+    """Turn whatever the converter raises into one line, and keep it from printing."""
     try:
         with warnings.catch_warnings(), quiet_standard_error():  # its C++ reports what Python raises, and more
             warnings.simplefilter("ignore")  # the converter warns of its own defaults
-            content: bytes = converter.convert()
+            yield
     except Exception as error:  # the converter's own error class is private
         hint = "use layers that LiteRT has built in; a device has no TensorFlow operators"
         raise EdgeError("the TFLite converter refused the model", got=_first_reason(error), hint=hint) from error
-    return content
 
 
 def _first_reason(error: Exception) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import keras
 
     from fmnist_edge.export.calibration import Calibration
+    from fmnist_edge.export.reference import Reference
 
 require_converters()
 
@@ -39,9 +40,25 @@ def calibration(train_split: Split) -> Calibration:
 @pytest.fixture(scope="session")
 def to_int8(calibration: Calibration) -> Callable[[keras.Model], bytes]:
     """Convert a small network to an int8 TFLite model."""
-    from fmnist_edge.export.tflite import convert_int8
+    from fmnist_edge.export.logits import set_logit_range
+    from fmnist_edge.export.tflite import convert_scaled, quantize_int8
 
-    return lambda model: convert_int8(model, calibration, calibration)[0]
+    def convert(model: keras.Model) -> bytes:
+        float_network = convert_scaled(model)
+        content = quantize_int8(float_network.content, float_network.scaling, calibration)
+        logits = float_network.logit_range(calibration)
+        return content if logits is None else set_logit_range(content, *logits)
+
+    return convert
+
+
+@pytest.fixture(scope="session")
+def reference(compact_run: Path) -> Reference:
+    """The compact model's answers to the validation split."""
+    from fmnist_edge.export.reference import Reference
+    from fmnist_edge.train.keras_model import load_keras_model
+
+    return Reference(load_keras_model(compact_run / "model.keras"))
 
 
 @pytest.fixture(scope="session")

@@ -40,9 +40,9 @@ def int8(small: keras.Model, to_int8: Callable[[keras.Model], bytes]) -> bytes:
 
 
 def errors_of(small: keras.Model, int8: bytes, calibration: Calibration) -> list[LayerError]:
-    reference, scaling = tflite.convert_scaled(small)
+    reference = tflite.convert_scaled(small)
     images = calibration.split.images[:20]
-    return layer_errors(reference, int8, images, scaling.apply(images))
+    return layer_errors(reference.content, int8, images, reference.scaling.apply(images))
 
 
 def test_an_int8_layer_is_near_the_float_layer(small: keras.Model, int8: bytes, calibration: Calibration) -> None:

@@ -1,4 +1,4 @@
-"""The method of choosing ranges is the one that agrees best with the float model, and is recorded."""
+"""The way to quantize is the one that is expected to change the fewest labels, and is recorded."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from fmnist_edge.export import int8 as int8_module
-from fmnist_edge.export.int8 import MIN_MAX, Agreement, agreement, quantize
+from fmnist_edge.export.int8 import MIN_MAX, STRENGTHS, _candidates, quantize
 from fmnist_edge.export.ranges import METHODS
 from fmnist_edge.export.reference import Reference
+from fmnist_edge.export.tflite import convert_scaled
+from fmnist_edge.export.trace import infer
 from fmnist_edge.runtime import open_runner
 
 if TYPE_CHECKING:
@@ -20,54 +23,44 @@ if TYPE_CHECKING:
     from fmnist_edge.export.calibration import Calibration
 
 
-@pytest.fixture(scope="module")
-def reference(compact_run: Path) -> Reference:
-    from fmnist_edge.train.keras_model import load_keras_model
-
-    return Reference(load_keras_model(compact_run / "model.keras"))
-
-
 def test_the_reference_is_the_validation_split(reference: Reference) -> None:
     assert (reference.split.name, len(reference.split)) == ("validation", 5_000)
     assert reference.probabilities.shape == (5_000, 10)
 
 
-@pytest.mark.parametrize("best", [MIN_MAX, *METHODS])
-def test_the_method_that_agrees_best_is_kept(
-    best: str, reference: Reference, calibration: Calibration, monkeypatch: pytest.MonkeyPatch
+NAMES = [f"{method}, equalization {strength:g}" for strength in STRENGTHS for method in (MIN_MAX, *METHODS)]
+
+
+@pytest.mark.parametrize("best", range(len(NAMES)), ids=NAMES)
+def test_the_candidate_that_should_change_the_fewest_labels_is_kept(
+    best: int, reference: Reference, calibration: Calibration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = iter([MIN_MAX, *METHODS])
-
-    def planted(content: bytes, reference: Reference) -> Agreement:
-        return Agreement(same_label=0.9 if next(names) == best else 0.8, mean_change=0.0)
-
-    monkeypatch.setattr(int8_module, "agreement", planted)
+    scores = iter(0.1 if position == best else 0.2 for position in range(len(NAMES)))
+    monkeypatch.setattr(int8_module, "expected_changes", lambda content, reference: next(scores))
     network = quantize(reference.model, calibration, calibration, reference)
-    assert network.method == best
-    assert set(network.agreements) == {MIN_MAX, *METHODS}
+    assert network.chosen.name == NAMES[best]
+    assert list(network.expected_changes) == NAMES
 
 
-def test_among_equals_the_least_change_decides(
-    reference: Reference, calibration: Calibration, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    changes = iter([0.3, 0.1, 0.2])
-    monkeypatch.setattr(int8_module, "agreement", lambda content, reference: Agreement(0.9, next(changes)))
-    assert quantize(reference.model, calibration, calibration, reference).method == next(iter(METHODS))
-
-
-def test_agreement_of_a_real_export(reference: Reference, int8_tflite: Path) -> None:
-    found = agreement(int8_tflite.read_bytes(), reference)
-    assert 0.97 < found.same_label <= 1
-    assert 0 < found.mean_change < 0.02
+def test_every_candidate_is_the_same_network_in_float(reference: Reference, calibration: Calibration) -> None:
+    float_network = convert_scaled(reference.model)
+    images = float_network.scaling.apply(calibration.split.images)
+    expected = infer(float_network.content, images)
+    candidates = list(_candidates(float_network, float_network.logit_range(calibration), calibration))
+    assert len({candidate.content for candidate in candidates}) == len(NAMES)
+    for content in {candidate.float_content for candidate in candidates}:
+        np.testing.assert_allclose(infer(content, images), expected, atol=1e-5)
 
 
 def test_the_card_tells_the_choice(int8_onnx: Path) -> None:
     with open_runner(int8_onnx) as runner:
         calibration = runner.card.calibration
     assert calibration is not None
-    shares = calibration["same_label_on_validation"]
-    assert set(shares) == {MIN_MAX, *METHODS}
-    assert shares[calibration["method"]] == max(shares.values())
+    expected = calibration["expected_changes_on_validation"]
+    assert set(expected) == set(NAMES)
+    chosen = f"{calibration['method']}, equalization {calibration['equalization']:g}"
+    assert expected[chosen] == min(expected.values())
+    assert 0.97 < calibration["same_label_on_validation"] <= 1
     assert calibration["logits"]["method"] == "runner-up range"
 
 

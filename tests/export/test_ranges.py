@@ -41,8 +41,8 @@ def int8(residual: keras.Model, to_int8: Callable[[keras.Model], bytes]) -> byte
 
 @pytest.fixture(scope="module")
 def activations(residual: keras.Model, calibration: Calibration) -> dict[str, Any]:
-    content, scaling = tflite.convert_scaled(residual)
-    return trace(content, scaling.apply(calibration.split.images))
+    reference = tflite.convert_scaled(residual)
+    return trace(reference.content, reference.scaling.apply(calibration.split.images))
 
 
 def numbers(content: bytes) -> dict[str, tuple[float, int]]:

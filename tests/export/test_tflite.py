@@ -21,7 +21,7 @@ from fmnist_edge.dataset import LABELS, Split
 from fmnist_edge.export.calibration import Calibration
 from fmnist_edge.export.flatbuffer import operator_name, read_model, write_model
 from fmnist_edge.export.recipe import DYNAMIC, FLOAT32, INT8, RECIPES, Recipe
-from fmnist_edge.export.tflite import append_card, convert_float, convert_int8
+from fmnist_edge.export.tflite import append_card, convert_float, convert_scaled, quantize_int8
 from fmnist_edge.runtime.card import TFLITE_MEMBER, read_tflite_card
 from fmnist_edge.train.keras_model import KerasRunner
 
@@ -174,8 +174,9 @@ def test_a_rescaling_that_no_zero_point_states_is_refused(
 
 def test_calibration_images_without_white_pixels_are_refused(network: Network, calibration: Calibration) -> None:
     dark = replace(calibration, split=replace(calibration.split, images=calibration.split.images // 2))
+    float_network = convert_scaled(network(flat))
     with pytest.raises(EdgeError, match=r"expected 0 to 1 for pixels 0 to 255; got 0 to 0\.498.*calibrate on images"):
-        convert_int8(network(flat), dark, calibration)
+        quantize_int8(float_network.content, float_network.scaling, dark)
 
 
 # --- what cannot be converted ---------------------------------------------------------------------------------------

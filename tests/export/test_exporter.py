@@ -23,9 +23,10 @@ from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.dataset import LABELS, Split, load_split, splits
 from fmnist_edge.dataset.sources import DATASET_SHA256, TEST_IMAGES, TEST_LABELS, DataFile
 from fmnist_edge.export import exporter, onnx_int8, tflite
+from fmnist_edge.export.agreement import Agreement
 from fmnist_edge.export.calibration import Calibration
 from fmnist_edge.export.exporter import export
-from fmnist_edge.export.int8 import Int8Network
+from fmnist_edge.export.int8 import Candidate, Int8Network
 from fmnist_edge.export.recipe import DYNAMIC, FLOAT16, FLOAT32, FORMATS, INT8, RECIPES, Format, Recipe
 from fmnist_edge.runtime.card import ModelCard, read_onnx_card, read_tflite_card
 
@@ -40,7 +41,8 @@ from pathlib import Path
 from fmnist_edge.export import require_converters
 require_converters()
 from fmnist_edge.export.exporter import export
-from fmnist_edge.export.int8 import Int8Network
+from fmnist_edge.export.agreement import Agreement
+from fmnist_edge.export.int8 import Candidate, Int8Network
 from fmnist_edge.export.recipe import FORMATS, RECIPES
 export(Path(sys.argv[1]), list(RECIPES.values()), FORMATS, Path(sys.argv[2]))
 """
@@ -236,8 +238,9 @@ def test_an_int8_tflite_file_with_float_layers_is_not_written(
     compact_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stay_float(model: keras.Model, *shared: Any, progress: object) -> Int8Network:
-        float_content, scaling = tflite.convert_scaled(model)
-        return Int8Network(tflite.convert_float(model, FLOAT32), "none", {}, False, float_content, scaling)
+        float_network = tflite.convert_scaled(model)
+        chosen = Candidate("none", 0.0, tflite.convert_float(model, FLOAT32), float_network.content)
+        return Int8Network(chosen, {}, Agreement(1.0, 0.0), False, float_network.scaling)
 
     monkeypatch.setattr(exporter, "quantize", stay_float)
     with pytest.raises(EdgeError, match=r"got compact.*stem.* \(CONV_2D\) runs in float32, .*, and 5 more") as refused:

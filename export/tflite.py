@@ -58,14 +58,7 @@ def convert_int8(model: keras.Model, calibration: Calibration, logit_calibration
             whole range of pixels, or the rescaling does not fit a zero point.
     """
     network, scaling, logits = _fold(model)
-
-    def representative() -> Iterator[list[npt.NDArray[np.float32]]]:
-        for image in scaling.apply(calibration.split.images):
-            yield [image[np.newaxis]]
-
-    converter = _converter(scaled_function(network))
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = representative
+    converter = _calibrated_converter(network, scaling, calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.uint8
     content = _float_softmax(_convert(converter))
@@ -74,6 +67,32 @@ def convert_int8(model: keras.Model, calibration: Calibration, logit_calibration
         return content, False
     answers = logits.predict(scaling.apply(logit_calibration.split.images)[..., np.newaxis], batch_size=250, verbose=0)
     return set_logit_range(content, *runner_up_range(answers)), True
+
+
+def convert_int16x8(model: keras.Model, calibration: Calibration) -> tuple[bytes, Scaling]:
+    """Convert to int8 weights and int16 activations, by minimum and maximum.
+
+    Returns:
+        A model of scaled pixels, float32 ``(1, 28, 28)``, which its first operator quantizes; and the scaling.
+
+    Raises:
+        EdgeError: a layer cannot run in int16 with LiteRT's built-in operators.
+    """
+    network, scaling, _ = _fold(model)
+    converter = _calibrated_converter(network, scaling, calibration)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+    return _float_softmax(_convert(converter)), scaling
+
+
+def _calibrated_converter(network: keras.Model, scaling: Scaling, calibration: Calibration) -> Any:
+    def representative() -> Iterator[list[npt.NDArray[np.float32]]]:
+        for image in scaling.apply(calibration.split.images):
+            yield [image[np.newaxis]]
+
+    converter = _converter(scaled_function(network))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative
+    return converter
 
 
 def convert_scaled(model: keras.Model) -> tuple[bytes, Scaling]:
@@ -102,7 +121,24 @@ def _require_input(content: bytes, scaling: Scaling) -> None:
     """Check that the quantized input gives pixels the values that the rescaling would have given them."""
     graph = read_model(content).subgraphs[0]
     quantization = graph.tensors[graph.inputs[0]].quantization
-    scale, zero_point = float(quantization.scale[0]), int(quantization.zeroPoint[0])
+    _require_range(float(quantization.scale[0]), int(quantization.zeroPoint[0]), scaling)
+
+
+def pixel_quantization(scaling: Scaling) -> tuple[float, int]:
+    """Return scale and zero point that give raw uint8 pixels the values that `scaling` gives them.
+
+    Raises:
+        EdgeError: there are none, because no pixel has the value 0 or the scale is negative.
+
+    >>> pixel_quantization(Scaling(1 / 128, -1.0))
+    (0.0078125, 128)
+    """
+    scale, zero_point = scaling.scale, min(max(round(-scaling.offset / scaling.scale), 0), 255)
+    _require_range(abs(scale), zero_point, scaling)
+    return scale, zero_point
+
+
+def _require_range(scale: float, zero_point: int, scaling: Scaling) -> None:
     measured = (0 - zero_point) * scale, (255 - zero_point) * scale
     stated = scaling.offset, 255 * scaling.scale + scaling.offset
     if not np.allclose(measured, stated, rtol=0, atol=1e-3 * scale):

@@ -23,7 +23,7 @@ demo: $(READY)   ## walk the whole path on the real data, ending in a report (DE
 
 system:          ## install what some tests need beyond pip: an emulator of ARM and a C compiler (Debian, as root)
 	apt-get update --quiet --quiet
-	apt-get install --quiet --quiet --yes --no-install-recommends qemu-user gcc libc6-dev
+	apt-get install --quiet --quiet --yes --no-install-recommends qemu-user gcc g++ libc6-dev
 
 test: $(READY)   ## run the tests
 	$(BIN)/python -m pytest

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..common.progress import ConsoleProgress
-from .shared import DataDir, Json, print_json
+from ..export.recipe import FORMATS, RECIPES, Format, possible_pairs, refused_pairs
+from .shared import DataDir, Json, print_json, say
+
+Kind = Literal["onnx", "tflite", "both", "c"]
+
+
+def _flag(name: str) -> Any:
+    """Return the option of a recipe; a test holds the parameters of `export` against `RECIPES`."""
+    return typer.Option(f"--{name}", help=f"{RECIPES[name].purpose}.")
+
 
 if TYPE_CHECKING:
     from ..export.exporter import ExportedFile
@@ -17,12 +26,15 @@ if TYPE_CHECKING:
 
 def export(
     model: Annotated[Path | None, typer.Argument(help="A .keras file or a run folder (runs/latest).")] = None,
-    int8: Annotated[bool, typer.Option("--int8", help="int8 weights and activations (default).")] = False,
-    float16: Annotated[bool, typer.Option("--float16", help="float16 weights.")] = False,
-    dynamic: Annotated[bool, typer.Option("--dynamic", help="int8 weights, float activations.")] = False,
-    float32: Annotated[bool, typer.Option("--float32", help="As trained.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Every recipe.")] = False,
-    kind: Annotated[Literal["onnx", "tflite", "both"], typer.Option("--format", help="File format.")] = "both",
+    int8: Annotated[bool, _flag("int8")] = False,
+    int16x8: Annotated[bool, _flag("int16x8")] = False,
+    float16: Annotated[bool, _flag("float16")] = False,
+    dynamic: Annotated[bool, _flag("dynamic")] = False,
+    float32: Annotated[bool, _flag("float32")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every recipe that the format has.")] = False,
+    kind: Annotated[
+        Kind, typer.Option("--format", help="File format; both is onnx and tflite, c is for microcontrollers.")
+    ] = "both",
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("exports"),
     max_drop: Annotated[
         float | None,
@@ -32,13 +44,14 @@ def export(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Write files for a device: quantized TFLite and ONNX.
+    """Write files for a device: quantized TFLite and ONNX, or C source; int8 where no recipe is named.
 
     Example: fmnist-edge export --int8
     """
-    flags = {"float32": float32, "float16": float16, "dynamic": dynamic, "int8": int8}
-    names = [name for name, chosen in flags.items() if chosen or everything] or ["int8"]
-    for file in run_export(model, names, kind, out, data_dir, force=force, max_drop=max_drop):
+    flags = {"float32": float32, "float16": float16, "dynamic": dynamic, "int8": int8, "int16x8": int16x8}
+    names = list(flags) if everything else [name for name, chosen in flags.items() if chosen] or ["int8"]
+    options: dict[str, Any] = {"force": force, "max_drop": max_drop, "leave_out": everything}
+    for file in run_export(model, names, kind, out, data_dir, **options):
         _show(file, as_json=as_json)
 
 
@@ -48,21 +61,34 @@ def _show(file: ExportedFile, *, as_json: bool) -> None:
     if as_json:
         figures = {"path": str(file.path), "recipe": file.recipe, "size_bytes": file.size_bytes}
         print_json(figures | {"audit": file.inspection.as_audit()})
-    else:
-        print(f"wrote {file.path} ({file.size_bytes / 1e6:.2f} MB)\n{summary(file.inspection)}")
+        return
+    print(f"wrote {file.path} ({file.size_bytes / 1e6:.2f} MB)")
+    if file.path.suffix != ".h":  # a header belongs to the source that was told of before it
+        print(summary(file.inspection))
 
 
 def run_export(
     model: Path | None,
     names: Sequence[str],
-    kind: str,
+    kind: Kind,
     out: Path,
     data_dir: Path | None,
     *,
     force: bool,
     max_drop: float | None = None,
+    leave_out: bool = False,
 ) -> list[ExportedFile]:
-    """Export `model` by the recipes in `names`; return what was written."""
+    """Export `model` by the recipes in `names`; return what was written.
+
+    A recipe that only one of both formats has is exported to that one, and a line says so. A recipe that none of the
+    formats has is refused, or left out with a line if `leave_out`.
+    """
+    formats: Sequence[Format] = FORMATS if kind == "both" else (kind,)
+    wanted = [RECIPES[name] for name in names]
+    recipes = [recipe for recipe in wanted if not leave_out or any(entry not in recipe.refusals for entry in formats)]
+    possible_pairs(recipes, formats)  # before the seconds that TensorFlow takes
+    for line in refused_pairs(wanted, formats):
+        say(f"left out: {line}")
     from ..train.run_folder import find_model
 
     path = find_model(model)  # before the seconds that TensorFlow takes
@@ -70,9 +96,6 @@ def run_export(
 
     require_converters()
     from ..export.exporter import export as run
-    from ..export.recipe import FORMATS, RECIPES
 
-    formats = [entry for entry in FORMATS if kind in {entry, "both"}]
-    recipes = [RECIPES[name] for name in names]
     shared: dict[str, Any] = {"data_dir": data_dir, "force": force, "progress": ConsoleProgress()}
     return run(path, recipes, formats, out, max_drop_points=max_drop, **shared)

@@ -35,10 +35,10 @@ class Agreement:
     mean_change: float
 
 
-def agreement(content: bytes, reference: Reference) -> Agreement:
-    """Measure how far the quantized TFLite model `content` answers like the float model."""
-    expected = reference.probabilities
-    answers = infer(content, reference.split.images)
+def agreement(content: bytes, reference: Reference, *, count: int | None = None) -> Agreement:
+    """Measure how far the TFLite model `content` answers like the float model, on `count` images or on all."""
+    expected = reference.probabilities[:count]
+    answers = infer(content, reference.split.images[:count])
     same = answers.argmax(axis=1) == expected.argmax(axis=1)
     return Agreement(same_label=float(same.mean()), mean_change=float(np.abs(answers - expected).mean()))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import platform
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,12 +23,14 @@ from ..train.keras_model import load_keras_model
 from ..train.run_folder import RunFolder, find_model
 from . import onnx_file, onnx_float, onnx_int8, tflite
 from .audit import LayerError, layer_errors
+from .c_source import header_path, write_c
 from .calibration import LOGIT_COUNT, LOGIT_SEED, Calibration
 from .gate import Gate
 from .inspection import Inspection, inspect, require_promised
 from .int8 import Int8Network, quantize
+from .int16x8 import ROUNDING_COUNT, ROUNDING_SEED, Int16x8Network, quantize_int16x8
 from .pixels import INPUT, OUTPUT, require_finite, require_probabilities
-from .recipe import INT8, Format, Recipe
+from .recipe import INT8, INT16X8, Format, Recipe, possible_pairs
 from .reference import Reference
 
 AUDIT_COUNT = 64
@@ -61,7 +65,7 @@ def export(
     Args:
         model: a .keras file or a run folder; None is the latest run.
         recipes: what to quantize and how.
-        formats: file formats.
+        formats: file formats; a recipe is written in those of them that it exists in.
         out: folder for files named ``fmnist-ARCH-RECIPE.FORMAT``.
         data_dir: where the dataset is; None looks in the usual places.
         max_drop_points: write no file whose drop on the validation split may be more points than this (the upper end of
@@ -70,34 +74,38 @@ def export(
         progress: told of every file.
 
     Raises:
-        EdgeError: the model cannot be exported, or a file exists and `force` is not given; with exit code 1, a file
-            does not pass the gate, or a layer does not compute as the recipe promises.
+        EdgeError: the model cannot be exported, a recipe exists in none of the formats, or a file exists and `force`
+            is not given; with exit code 1, a file does not pass the gate, or a layer does not compute as the recipe
+            promises.
     """
+    pairs = possible_pairs(recipes, formats)
     path = find_model(model)
     require_writable(out)
     loaded = load_keras_model(path)
     _require_classes(loaded, path)
     require_finite(loaded, str(path))
     require_probabilities(loaded, str(path))
-    targets = [
-        (recipe, kind, out / f"fmnist-{loaded.name}-{recipe.name}.{kind}") for recipe in recipes for kind in formats
-    ]
+    targets = [(recipe, kind, out / f"fmnist-{loaded.name}-{recipe.name}.{kind}") for recipe, kind in pairs]
     if not force:
-        _require_absent([target for _, _, target in targets])
+        _require_absent([path for _, kind, target in targets for path in _paths(target, kind)])
     conversion = _Conversion(loaded, path, data_dir, progress)
     gate = None if max_drop_points is None else Gate(conversion.reference, max_drop_points)
     written = []
     for recipe, kind, target in targets:
         progress(f"exporting {target.name}", 0, 1)
         content = conversion.convert(recipe, kind, target.stem)
-        with atomic_path(target) as temporary:
+        with _place(target, kind) as temporary:
             temporary.write_bytes(content)
             inspection = inspect(temporary, name=target.name)
             require_promised(inspection)
             if gate is not None:
                 explain = functools.partial(conversion.worst_layer, recipe)
                 gate.check(temporary, name=target.name, explain=explain)
-        written.append(ExportedFile(target, recipe.name, kind, len(content), inspection))
+            if kind == "c":
+                write_c(target, temporary)
+        written += [
+            ExportedFile(path, recipe.name, kind, path.stat().st_size, inspection) for path in _paths(target, kind)
+        ]
         progress(f"exporting {target.name}", 1, 1)
     return written
 
@@ -135,6 +143,15 @@ class _Conversion:
         return layer_errors(network.float_content, network.content, images, network.scaling.apply(images))
 
     @functools.cached_property
+    def _rounding_calibration(self) -> Calibration:
+        return Calibration.choose(self._training_split, count=ROUNDING_COUNT, seed=ROUNDING_SEED)
+
+    @functools.cached_property
+    def _int16x8(self) -> Int16x8Network:
+        shared = self._calibration, self._rounding_calibration, self.reference
+        return quantize_int16x8(self._model, *shared, progress=self._progress)
+
+    @functools.cached_property
     def _float_onnx(self) -> Any:
         return onnx_float.to_onnx(self._model)  # tf2onnx takes most of a minute for the seed, so once is enough
 
@@ -142,7 +159,7 @@ class _Conversion:
         """Return the content of the finished file."""
         graph = self._graph(recipe, kind)
         card = self._card(recipe, name, graph)
-        if kind == "tflite":
+        if kind != "onnx":
             return tflite.append_card(graph, card)
         content = onnx_file.append_card(graph, card)
         onnx_file.check_model(content)
@@ -158,12 +175,17 @@ class _Conversion:
     def _graph(self, recipe: Recipe, kind: Format) -> bytes:
         if recipe is INT8:
             content = self._int8.content
-            return content if kind == "tflite" else onnx_int8.translate(content)
+            return onnx_int8.translate(content) if kind == "onnx" else content
+        if recipe is INT16X8:
+            return self._int16x8.content
         if kind == "tflite":
             return tflite.convert_float(self._model, recipe)
         return onnx_float.apply_recipe(self._float_onnx, recipe)
 
-    def _describe_calibration(self) -> dict[str, Any]:
+    def _describe_calibration(self, recipe: Recipe) -> dict[str, Any]:
+        if recipe is INT16X8:
+            rounding = self._rounding_calibration.describe(with_indices=False)
+            return {**self._int16x8.describe(), **self._calibration.describe(), "rounded_for": rounding}
         described = {**self._int8.describe(), **self._calibration.describe()}
         if self._int8.clips_logits:
             logits = self._logit_calibration.describe(with_indices=False)
@@ -179,13 +201,29 @@ class _Conversion:
             labels=LABELS,
             input={"name": INPUT, "dtype": "uint8", "shape": ["n", 28, 28], "meaning": "grey, 0 is background"},
             output={"name": OUTPUT, "dtype": "float32", "shape": ["n", len(LABELS)], "meaning": "sum to 1"},
-            calibration=self._describe_calibration() if recipe.calibrated else None,
+            calibration=self._describe_calibration(recipe) if recipe.calibrated else None,
             training=self._training,
             versions={"python": platform.python_version(), **{package: version(package) for package in _PACKAGES}},
             graph_bytes=len(graph),
             graph_sha256=sha256_hex(graph),
             sqnr_db={error.layer: round(error.sqnr_db, 1) for error in self._layer_errors} if recipe is INT8 else None,
         )
+
+
+def _paths(target: Path, kind: Format) -> list[Path]:
+    """Return the files that an export consists of: a C source has a header."""
+    return [target, header_path(target)] if kind == "c" else [target]
+
+
+@contextlib.contextmanager
+def _place(target: Path, kind: Format) -> Iterator[Path]:
+    """Yield where to write a model: the .tflite file that becomes C source is not kept."""
+    if kind != "c":
+        with atomic_path(target) as temporary:
+            yield temporary
+    else:
+        with tempfile.TemporaryDirectory(prefix="fmnist-edge-") as folder:
+            yield Path(folder) / f"{target.stem}.tflite"
 
 
 def _training_provenance(path: Path) -> dict[str, Any] | None:

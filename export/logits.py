@@ -50,6 +50,8 @@ def with_softmax(logits: keras.Model) -> keras.Model:
 def runner_up_range(logits: npt.NDArray[np.float32]) -> tuple[float, float]:
     """Return the range in which the second largest logits fall, with a margin, and around 0.
 
+    Where they never change it is empty: clipping the largest to it would make a tie of every answer.
+
     Args:
         logits: float32 ``(n, classes)``.
 
@@ -58,6 +60,8 @@ def runner_up_range(logits: npt.NDArray[np.float32]) -> tuple[float, float]:
     (-0.25, 1.25)
     """
     second = np.sort(logits, axis=1)[:, -2]
+    if second.min() == second.max():
+        return 0.0, 0.0
     margin = _MARGIN * float(second.max() - second.min())
     return min(float(second.min()) - margin, 0.0), max(float(second.max()) + margin, 0.0)
 

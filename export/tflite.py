@@ -6,7 +6,7 @@ import contextlib
 import io
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from .logits import as_centred_logits, runner_up_range, with_softmax
 from .pixels import Scaling, pixel_function, scaled_function, split_scaling
 from .recipe import Recipe
 
+Pixels = npt.NDArray[np.float32]
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that zip knows: the same card gives the same bytes
 
 
@@ -73,9 +74,8 @@ def convert_scaled(model: keras.Model) -> FloatNetwork:
     Raises:
         EdgeError: a layer needs an operator that LiteRT does not have built in.
     """
-    bare, scaling = split_scaling(model)
-    logits = as_centred_logits(bare)
-    converter = _converter(scaled_function(bare if logits is None else with_softmax(logits)))
+    network, scaling, logits = _fold(model)
+    converter = _converter(scaled_function(network))
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     return FloatNetwork(_convert(converter), scaling, logits)
 
@@ -95,24 +95,70 @@ def quantize_int8(content: bytes, scaling: Scaling, calibration: Calibration) ->
         EdgeError: a layer cannot run in int8 with LiteRT's built-in operators, the calibration images do not use the
             whole range of pixels, or the rescaling does not fit a zero point.
     """
-
-    def representative() -> Iterator[list[npt.NDArray[np.float32]]]:
-        for image in scaling.apply(calibration.split.images):
-            yield [image[np.newaxis]]
-
     with _converting():
-        measuring = Calibrator(add_intermediate_tensors(content))
-        quantized = mlir_quantize(measuring.calibrate(representative), input_data_type=tf.uint8)
+        measured = Calibrator(add_intermediate_tensors(content)).calibrate(_representative(scaling, calibration))
+        quantized = mlir_quantize(measured, input_data_type=tf.uint8)
     finished = _float_softmax(quantized)
     _require_input(finished, scaling)
     return finished
+
+
+def convert_int16x8(model: keras.Model, calibration: Calibration) -> tuple[bytes, Scaling]:
+    """Convert to int8 weights and int16 activations, by minimum and maximum.
+
+    Returns:
+        A model of scaled pixels, float32 ``(1, 28, 28)``, which its first operator quantizes; and the scaling.
+
+    Raises:
+        EdgeError: a layer cannot run in int16 with LiteRT's built-in operators.
+    """
+    network, scaling, _ = _fold(model)
+    converter = _converter(scaled_function(network))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = _representative(scaling, calibration)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+    return _float_softmax(_convert(converter)), scaling
+
+
+def _representative(scaling: Scaling, calibration: Calibration) -> Callable[[], Iterator[list[Pixels]]]:
+    """Return what the converter takes calibration images from."""
+
+    def representative() -> Iterator[list[Pixels]]:
+        for image in scaling.apply(calibration.split.images):
+            yield [image[np.newaxis]]
+
+    return representative
+
+
+def _fold(model: keras.Model) -> tuple[keras.Model, Scaling, keras.Model | None]:
+    """Return the network without rescaling and with centred logits, the scaling, and the network up to the logits."""
+    bare, scaling = split_scaling(model)
+    logits = as_centred_logits(bare)
+    return (bare if logits is None else with_softmax(logits)), scaling, logits
 
 
 def _require_input(content: bytes, scaling: Scaling) -> None:
     """Check that the quantized input gives pixels the values that the rescaling would have given them."""
     graph = read_model(content).subgraphs[0]
     quantization = graph.tensors[graph.inputs[0]].quantization
-    scale, zero_point = float(quantization.scale[0]), int(quantization.zeroPoint[0])
+    _require_range(float(quantization.scale[0]), int(quantization.zeroPoint[0]), scaling)
+
+
+def pixel_quantization(scaling: Scaling) -> tuple[float, int]:
+    """Return scale and zero point that give raw uint8 pixels the values that `scaling` gives them.
+
+    Raises:
+        EdgeError: there are none, because no pixel has the value 0 or the scale is negative.
+
+    >>> pixel_quantization(Scaling(1 / 128, -1.0))
+    (0.0078125, 128)
+    """
+    scale, zero_point = scaling.scale, min(max(round(-scaling.offset / scaling.scale), 0), 255)
+    _require_range(abs(scale), zero_point, scaling)
+    return scale, zero_point
+
+
+def _require_range(scale: float, zero_point: int, scaling: Scaling) -> None:
     measured = (0 - zero_point) * scale, (255 - zero_point) * scale
     stated = scaling.offset, 255 * scaling.scale + scaling.offset
     if not np.allclose(measured, stated, rtol=0, atol=1e-3 * scale):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..common.errors import EdgeError
 from ..common.quiet import quiet_standard_error
 from .flatbuffer import operator_name, read_model
 
@@ -57,8 +58,25 @@ def _open(content: bytes, *, keep_values: bool) -> Any:
     with quiet_standard_error(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns that keeping all values takes memory, which is what is wanted
         interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=keep_values)
-        interpreter.allocate_tensors()
+        try:
+            interpreter.allocate_tensors()
+        except RuntimeError as error:
+            hint = f"look at {_finest_layer(content)}, train the model again, or export it with --float32"
+            raise EdgeError("LiteRT cannot run the converted model", got=str(error), hint=hint) from error
     return interpreter
+
+
+def _finest_layer(content: bytes) -> str:
+    """Name the layer whose output changes least, which is what makes steps too small to compute with."""
+    model = read_model(content)
+    graph = model.subgraphs[0]
+    outputs = [graph.tensors[operator.outputs[0]] for operator in graph.operators]
+    steps = {
+        tensor.name.decode().split(";")[0]: float(tensor.quantization.scale[0])
+        for tensor in outputs
+        if tensor.quantization is not None and tensor.quantization.scale is not None
+    }
+    return min(steps, key=lambda name: steps[name], default="the layers")
 
 
 def _real_values(interpreter: Any, entry: dict[str, Any]) -> npt.NDArray[np.float32] | None:

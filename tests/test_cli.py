@@ -124,6 +124,27 @@ def test_the_gate_of_export_writes_nothing_that_may_lose_more(run: Run, compact_
     assert len(list((tmp_path / "exports").iterdir())) == 2
 
 
+def test_export_writes_c_for_a_microcontroller(run: Run, compact_run: Path, tmp_path: Path) -> None:
+    done = run("export", compact_run, "--all", "--format", "c")
+    assert done.code == 0
+    names = [f"fmnist-compact-{recipe}.{suffix}" for recipe in ("int8", "int16x8") for suffix in ("c", "h")]
+    assert sorted(path.name for path in (tmp_path / "exports").iterdir()) == sorted(names)
+    assert [line.split()[1] for line in done.out.splitlines()] == [f"exports/{name}" for name in names]
+    for recipe in ("float32", "float16", "dynamic"):
+        assert f"left out: there is no {recipe} as .c, because" in done.err
+
+
+def test_what_a_format_does_not_have_is_left_out_with_a_line_or_refused(run: Run, compact_run: Path) -> None:
+    done = run("export", compact_run, "--int16x8")
+    assert (done.code, len(done.out.splitlines())) == (0, 1)
+    assert "left out: there is no int16x8 as .onnx, because onnxruntime has no kernels" in done.err
+    refused = run("export", compact_run, "--int16x8", "--format", "onnx", "--force")
+    one_line_error(
+        refused, "no int16x8 as .onnx, because onnxruntime has no", "next: --int8 in ONNX, or --int16x8 --fo"
+    )
+    one_line_error(run("export", compact_run, "--float32", "--format", "c"), "no float32 as .c", "next: --int8")
+
+
 def test_benchmark_writes_a_report(run: Run, compact_run: Path, exports: Path, tmp_path: Path) -> None:
     files = sorted(exports.glob("*int8*")) + sorted(exports.glob("*float32*"))
     done = run("benchmark", compact_run, *files, "--rounds", 1)

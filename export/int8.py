@@ -14,6 +14,7 @@ from .calibration import Calibration
 from .pixels import Scaling
 from .ranges import METHODS, clip_activations
 from .reference import Reference
+from .sums import settle_sums
 from .tflite import convert_int8, convert_scaled
 from .trace import infer, trace
 
@@ -89,12 +90,12 @@ def quantize(
     steps = 1 + len(METHODS)
     progress("quantizing", 0, steps)
     content, clips_logits = convert_int8(model, calibration, logit_calibration)
-    candidates = {MIN_MAX: content}
+    candidates = {MIN_MAX: settle_sums(content)}
     float_content, scaling = convert_scaled(model)
     activations = trace(float_content, scaling.apply(calibration.split.images[:TRACED_IMAGES]))
     for done, method in enumerate(METHODS, start=1):
         progress("quantizing", done, steps)
-        candidates[method] = clip_activations(content, activations, method)
+        candidates[method] = settle_sums(clip_activations(content, activations, method))
     agreements = {name: agreement(candidate, reference) for name, candidate in candidates.items()}
     best = max(agreements, key=lambda name: (agreements[name].same_label, -agreements[name].mean_change))
     progress("quantizing", steps, steps)

@@ -16,6 +16,7 @@ from .logits import set_logit_range
 from .pixels import Scaling
 from .ranges import METHODS, clip_activations
 from .reference import Reference
+from .sums import settle_sums
 from .tflite import FloatNetwork, convert_scaled, quantize_int8
 from .trace import trace
 
@@ -134,7 +135,8 @@ def _candidates(
         content = quantize_int8(float_content, network.scaling, calibration)
         if logit_range is not None:
             content = set_logit_range(content, *logit_range)
-        yield Candidate(MIN_MAX, strength, content, float_content)
+        yield Candidate(MIN_MAX, strength, settle_sums(content), float_content)
         equalized = trace(float_content, traced) if strength else activations
         for method in METHODS:
-            yield Candidate(method, strength, clip_activations(content, equalized, method), float_content)
+            clipped = settle_sums(clip_activations(content, equalized, method))
+            yield Candidate(method, strength, clipped, float_content)

@@ -21,7 +21,7 @@ Range = tuple[float, float]
 _LEVELS = 255
 _SHRINKS = np.linspace(0.3, 1.0, 36)
 _MOST_VALUES = 1_000_000
-_SAME_RANGE = {"RESHAPE", "MAX_POOL_2D"}
+SAME_RANGE = {"RESHAPE", "MAX_POOL_2D"}
 """Operators that move values about, so that output and input must share their range."""
 
 
@@ -79,23 +79,29 @@ def clip_activations(int8_content: bytes, activations: Mapping[str, Values], met
     """
     model = read_model(int8_content)
     graph = model.subgraphs[0]
-    before = {index: _scale(tensor) for index, tensor in enumerate(graph.tensors)}
+    before = {index: tensor_scale(tensor) for index, tensor in enumerate(graph.tensors)}
     named = set(layer_names(int8_content))
     for operator in graph.operators:
         target = graph.tensors[operator.outputs[0]]
         name = target.name.decode()
-        if operator_name(model, operator) in _SAME_RANGE:
+        if operator_name(model, operator) in SAME_RANGE:
             _copy_range(graph.tensors[operator.inputs[0]], target)
         elif name in named and name in activations:
             values = activations[name].ravel()
             _set_range(target, *METHODS[method](values[:: 1 + len(values) // _MOST_VALUES], *_range(target)))
-    for operator in graph.operators:
-        if operator_name(model, operator) in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}:
-            _rescale_bias(model, operator, before)
+    rescale_biases(model, before)
     return write_model(model)
 
 
-def _scale(tensor: Any) -> float | None:
+def rescale_biases(model: Any, before: Mapping[int, float | None]) -> None:
+    """Store the biases anew, in place, of all layers whose input had another scale `before`."""
+    for operator in model.subgraphs[0].operators:
+        if operator_name(model, operator) in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}:
+            _rescale_bias(model, operator, before)
+
+
+def tensor_scale(tensor: Any) -> float | None:
+    """Return the scale of a TFLite tensor, or None where it has none."""
     quantization = tensor.quantization
     return None if quantization is None or quantization.scale is None else float(quantization.scale[0])
 
@@ -124,7 +130,7 @@ def _copy_range(source: Any, target: Any) -> None:
 def _rescale_bias(model: Any, operator: Any, before: Mapping[int, float | None]) -> None:
     graph = model.subgraphs[0]
     source = operator.inputs[0]
-    old, new = before[source], _scale(graph.tensors[source])
+    old, new = before[source], tensor_scale(graph.tensors[source])
     if old is None or new is None or old == new or len(operator.inputs) < 3 or operator.inputs[2] < 0:
         return
     bias = graph.tensors[operator.inputs[2]]

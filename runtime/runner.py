@@ -106,10 +106,10 @@ class OnnxRunner(ExportedRunner):
         expected = [("tensor(uint8)", ["n", SIDE, SIDE]), ("tensor(float)", ["n", self.classes])]
         _require_contract(path, expected=expected, got=got)
         require_intact(path, self.card)
-        self._input = inputs[0].name
+        self._input, self._outputs = inputs[0].name, [outputs[0].name]
 
     def _infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        probabilities: npt.NDArray[np.float32] = self._session.run(None, {self._input: images})[0]
+        probabilities: npt.NDArray[np.float32] = self._session.run(self._outputs, {self._input: images})[0]
         return probabilities
 
     def close(self) -> None:

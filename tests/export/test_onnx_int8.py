@@ -138,7 +138,8 @@ def test_scales_zero_points_weights_and_biases_are_those_of_the_tflite_file(int8
         np.testing.assert_array_equal(got[0][0][32 * count : 32 * count + 32].sum(), expected[0][0].sum())
     for layer_got, layer_expected in zip(got[1:], expected[1:], strict=True):
         for value_got, value_expected in zip(layer_got, layer_expected, strict=True):
-            np.testing.assert_array_equal(np.atleast_1d(value_got), value_expected)
+            # Pixels that are split (test_halfpixels.py) are in memory what they were before.
+            np.testing.assert_array_equal(np.reshape(value_got, value_expected.shape), value_expected)
 
 
 def test_both_formats_give_the_same_label(answers: Answers) -> None:

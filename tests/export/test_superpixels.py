@@ -72,6 +72,28 @@ def test_superpixels_change_no_bit(
     assert channels_in(onnx.load_from_string(plain)) == 1
 
 
+@pytest.mark.parametrize(
+    ("padding", "target", "expected"),
+    [("valid", "generic", np.uint8), ("same", "generic", np.int8), ("valid", "arm-dot", np.int8)],
+)
+def test_weights_are_unsigned_where_the_sums_are_short(
+    padding: str,
+    target: onnx_int8.Target,
+    expected: type,
+    network: Callable[..., keras.Model],
+    to_int8: Callable[[keras.Model], bytes],
+) -> None:
+    from keras import layers
+
+    content = to_int8(network(layers.Conv2D(6, 3, padding=padding, activation="relu")))
+    model = onnx.load_from_string(onnx_int8.translate(content, target=target))
+    constants = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
+    weights, zero_points = (constants[first_convolution(model).input[position]] for position in (3, 5))
+    assert weights.dtype == zero_points.dtype == expected
+    assert set(zero_points.tolist()) == {128 if expected is np.uint8 else 0}
+    assert weights.shape[1] == (2 if padding == "valid" else 4)  # superpixels in every target
+
+
 def test_widening_twice_is_widening_once(int8_onnx: Path) -> None:
     model = onnx.load(int8_onnx)
     before = model.SerializeToString(deterministic=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..common.progress import ConsoleProgress
-from ..export.recipe import FORMATS, RECIPES, Format, possible_pairs, refused_pairs
+from ..export.recipe import FORMATS, GENERIC, RECIPES, Format, Target, possible_pairs, refused_pairs
 from .shared import DataDir, Json, print_json, say
 
 Kind = Literal["onnx", "tflite", "both", "c"]
@@ -40,6 +40,17 @@ def export(
         float | None,
         typer.Option(help="Write no file that may lose more points of accuracy on the validation images than this."),
     ] = None,
+    recover: Annotated[
+        bool,
+        typer.Option(
+            "--recover",
+            help="Round int8 weights anew so that their errors cancel, where it helps on the validation images; "
+            "takes a few minutes.",
+        ),
+    ] = False,
+    target: Annotated[
+        Target, typer.Option(help="Processors of the int8 ONNX file; arm-dot: a Pi 5 and no other, and not x86.")
+    ] = "generic",
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -51,6 +62,7 @@ def export(
     flags = {"float32": float32, "float16": float16, "dynamic": dynamic, "int8": int8, "int16x8": int16x8}
     names = list(flags) if everything else [name for name, chosen in flags.items() if chosen] or ["int8"]
     options: dict[str, Any] = {"force": force, "max_drop": max_drop, "leave_out": everything}
+    options |= {"recover": recover, "target": target}
     for file in run_export(model, names, kind, out, data_dir, **options):
         _show(file, as_json=as_json)
 
@@ -76,6 +88,8 @@ def run_export(
     *,
     force: bool,
     max_drop: float | None = None,
+    recover: bool = False,
+    target: Target = GENERIC,
     leave_out: bool = False,
 ) -> list[ExportedFile]:
     """Export `model` by the recipes in `names`; return what was written.
@@ -98,4 +112,5 @@ def run_export(
     from ..export.exporter import export as run
 
     shared: dict[str, Any] = {"data_dir": data_dir, "force": force, "progress": ConsoleProgress()}
+    shared |= {"recover": recover, "target": target}
     return run(path, recipes, formats, out, max_drop_points=max_drop, **shared)

@@ -30,7 +30,7 @@ from .inspection import Inspection, inspect, require_promised
 from .int8 import Int8Network, quantize
 from .int16x8 import ROUNDING_COUNT, ROUNDING_SEED, Int16x8Network, quantize_int16x8
 from .pixels import INPUT, OUTPUT, require_finite, require_probabilities
-from .recipe import INT8, INT16X8, Format, Recipe, possible_pairs
+from .recipe import GENERIC, INT8, INT16X8, Format, Recipe, Target, possible_pairs
 from .reference import Reference
 
 AUDIT_COUNT = 64
@@ -57,6 +57,8 @@ def export(
     *,
     data_dir: Path | None = None,
     max_drop_points: float | None = None,
+    recover: bool = False,
+    target: Target = GENERIC,
     force: bool = False,
     progress: Progress = silent,
 ) -> list[ExportedFile]:
@@ -70,6 +72,8 @@ def export(
         data_dir: where the dataset is; None looks in the usual places.
         max_drop_points: write no file whose drop on the validation split may be more points than this (the upper end of
             the 95% interval); None lets every file pass.
+        recover: round the int8 weights anew so that their errors cancel, where that helps on the validation split.
+        target: processors that the int8 ONNX file is written for.
         force: replace files that exist.
         progress: told of every file.
 
@@ -85,39 +89,50 @@ def export(
     _require_classes(loaded, path)
     require_finite(loaded, str(path))
     require_probabilities(loaded, str(path))
-    targets = [(recipe, kind, out / f"fmnist-{loaded.name}-{recipe.name}.{kind}") for recipe, kind in pairs]
+    files = [(recipe, kind, out / _file_name(loaded.name, recipe, kind, target)) for recipe, kind in pairs]
     if not force:
-        _require_absent([path for _, kind, target in targets for path in _paths(target, kind)])
-    conversion = _Conversion(loaded, path, data_dir, progress)
+        _require_absent([path for _, kind, file in files for path in _paths(file, kind)])
+    conversion = _Conversion(loaded, path, data_dir, progress, recover=recover, target=target)
     gate = None if max_drop_points is None else Gate(conversion.reference, max_drop_points)
     written = []
-    for recipe, kind, target in targets:
-        progress(f"exporting {target.name}", 0, 1)
-        content = conversion.convert(recipe, kind, target.stem)
-        with _place(target, kind) as temporary:
+    for recipe, kind, file in files:
+        progress(f"exporting {file.name}", 0, 1)
+        content = conversion.convert(recipe, kind, file.stem)
+        with _place(file, kind) as temporary:
             temporary.write_bytes(content)
-            inspection = inspect(temporary, name=target.name)
+            inspection = inspect(temporary, name=file.name)
             require_promised(inspection)
             if gate is not None:
                 explain = functools.partial(conversion.worst_layer, recipe)
-                gate.check(temporary, name=target.name, explain=explain)
+                gate.check(temporary, name=file.name, explain=explain)
             if kind == "c":
-                write_c(target, temporary)
+                write_c(file, temporary)
         written += [
-            ExportedFile(path, recipe.name, kind, path.stat().st_size, inspection) for path in _paths(target, kind)
+            ExportedFile(path, recipe.name, kind, path.stat().st_size, inspection) for path in _paths(file, kind)
         ]
-        progress(f"exporting {target.name}", 1, 1)
+        progress(f"exporting {file.name}", 1, 1)
     return written
 
 
 class _Conversion:
     """Converts one model; what several files share (calibration, the int8 numbers) is computed once."""
 
-    def __init__(self, model: keras.Model, path: Path, data_dir: Path | None, progress: Progress) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        path: Path,
+        data_dir: Path | None,
+        progress: Progress,
+        *,
+        recover: bool,
+        target: Target,
+    ) -> None:
         self._model = model
         self._training = _training_provenance(path)
         self._data_dir = data_dir
         self._progress = progress
+        self._recover = recover
+        self._target = target
         self.reference = Reference(model, data_dir)
 
     @functools.cached_property
@@ -135,7 +150,8 @@ class _Conversion:
     @functools.cached_property
     def _int8(self) -> Int8Network:
         shared = self._calibration, self._logit_calibration, self.reference
-        return quantize(self._model, *shared, progress=self._progress)
+        recovery = self._rounding_calibration if self._recover else None
+        return quantize(self._model, *shared, recovery_calibration=recovery, progress=self._progress)
 
     @functools.cached_property
     def _layer_errors(self) -> list[LayerError]:
@@ -175,7 +191,7 @@ class _Conversion:
     def _graph(self, recipe: Recipe, kind: Format) -> bytes:
         if recipe is INT8:
             content = self._int8.content
-            return onnx_int8.translate(content) if kind == "onnx" else content
+            return onnx_int8.translate(content, target=self._target) if kind == "onnx" else content
         if recipe is INT16X8:
             return self._int16x8.content
         if kind == "tflite":
@@ -208,6 +224,11 @@ class _Conversion:
             graph_sha256=sha256_hex(graph),
             sqnr_db={error.layer: round(error.sqnr_db, 1) for error in self._layer_errors} if recipe is INT8 else None,
         )
+
+
+def _file_name(arch: str, recipe: Recipe, kind: Format, target: Target) -> str:
+    only = f"-{target}" if recipe is INT8 and kind == "onnx" and target != GENERIC else ""
+    return f"fmnist-{arch}-{recipe.name}{only}.{kind}"
 
 
 def _paths(target: Path, kind: Format) -> list[Path]:

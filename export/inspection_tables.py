@@ -26,7 +26,21 @@ def summary(inspection: Inspection) -> str:
     if inspection.sqnr_db:
         name, ratio = inspection.sqnr_db[0]
         parts.append(f"worst layer {short_name(name, inspection.card)} ({ratio:.1f} dB)")
+    parts += _changes_text(inspection.card)
     return f"{inspection.name}: {'; '.join(parts)}"
+
+
+def _changes_text(card: ModelCard | None) -> list[str]:
+    """Say what share of labels int8 should change, and what recovery was worth, where the card knows."""
+    calibration = (card.calibration if card is not None else None) or {}
+    tried = calibration.get("expected_changes_on_validation")
+    if not isinstance(tried, Mapping) or not tried:
+        return []
+    share, recovery = min(tried.values()), calibration.get("recovery")
+    if recovery is None:
+        return [f"expected to change {share:.2%} of the labels (recovery not tried)"]
+    after, verdict = recovery["expected_changes_on_validation"], "used" if recovery["used"] else "not used"
+    return [f"expected to change {share:.2%} of the labels, with recovery {after:.2%} ({verdict})"]
 
 
 def _float_text(inspection: Inspection) -> str:

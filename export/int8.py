@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -16,6 +16,8 @@ from .logits import set_logit_range
 from .pixels import Scaling
 from .ranges import METHODS, clip_activations
 from .reference import Reference
+from .rounding import METHOD as COMPENSATED
+from .rounding import round_with_compensation
 from .sums import settle_sums
 from .tflite import FloatNetwork, convert_scaled, quantize_int8
 from .trace import trace
@@ -50,6 +52,26 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Recovery:
+    """What rounding the weights anew, so that their errors cancel (see `rounding`), was worth.
+
+    Attributes:
+        used: whether it is expected to change fewer labels than without it, and was kept.
+        expected_changes: expected share of changed labels on the validation split with it.
+        calibration: images that the weights were rounded for.
+    """
+
+    used: bool
+    expected_changes: float
+    calibration: Calibration
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the ModelCard records."""
+        figures = {"used": self.used, "expected_changes_on_validation": self.expected_changes}
+        return {"method": COMPENSATED, **figures, **self.calibration.describe(with_indices=False)}
+
+
+@dataclass(frozen=True)
 class Int8Network:
     """An int8 network, as TFLite without a card.
 
@@ -59,6 +81,7 @@ class Int8Network:
         agreement: of the chosen one, on the whole validation split.
         clips_logits: whether the logits have the runner-up's range.
         scaling: of the pixels that the float network takes.
+        recovery: what rounding the weights anew was worth; None where it was not tried.
     """
 
     chosen: Candidate
@@ -66,6 +89,7 @@ class Int8Network:
     agreement: Agreement
     clips_logits: bool
     scaling: Scaling
+    recovery: Recovery | None = None
 
     @property
     def content(self) -> bytes:
@@ -84,6 +108,7 @@ class Int8Network:
             "equalization": self.chosen.equalization,
             "same_label_on_validation": self.agreement.same_label,
             "expected_changes_on_validation": dict(self.expected_changes),
+            "recovery": None if self.recovery is None else self.recovery.describe(),
         }
 
 
@@ -93,6 +118,7 @@ def quantize(
     logit_calibration: Calibration,
     reference: Reference,
     *,
+    recovery_calibration: Calibration | None = None,
     progress: Progress = silent,
 ) -> Int8Network:
     """Quantize `model` in every way, and keep the best: the one that is expected to change the fewest labels.
@@ -105,6 +131,7 @@ def quantize(
         logit_calibration: images that the range of the logits is measured on; more of them, because only the few on
             which two classes are close tell of it (see `logits`).
         reference: the float model's answers to the validation split.
+        recovery_calibration: images to round the weights of the best candidate anew for; None leaves them as they are.
         progress: told of every candidate.
 
     Raises:
@@ -122,7 +149,22 @@ def quantize(
         return found[candidate.name]
 
     chosen = min(_candidates(network, logit_range, calibration), key=changes)
-    return Int8Network(chosen, found, agreement(chosen.content, reference), logit_range is not None, network.scaling)
+    recovery = None
+    if recovery_calibration is not None:
+        recovered = _round_anew(chosen, network.scaling, recovery_calibration, progress)
+        after = expected_changes(recovered.content, reference)
+        recovery = Recovery(after < found[chosen.name], after, recovery_calibration)
+        chosen = recovered if recovery.used else chosen
+    measured = agreement(chosen.content, reference)
+    return Int8Network(chosen, found, measured, logit_range is not None, network.scaling, recovery)
+
+
+def _round_anew(candidate: Candidate, scaling: Scaling, calibration: Calibration, progress: Progress) -> Candidate:
+    pixels, float_content = calibration.split.images, candidate.float_content
+    content = round_with_compensation(
+        candidate.content, float_content, pixels, scaling.apply(pixels), progress=progress
+    )
+    return replace(candidate, content=content)
 
 
 def _candidates(

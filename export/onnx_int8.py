@@ -13,7 +13,7 @@ Operators: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,21 +25,16 @@ from .flatbuffer import operator_name, read_model
 from .halfpixels import parts_of_pixel, split_pixels
 from .onnx_file import IR_VERSION, OPSET, serialize
 from .pixels import INPUT, OUTPUT
+from .recipe import ARM_DOT, GENERIC, Target
 from .superpixels import widen_first_convolution
 
-Target = Literal["generic", "arm-dot"]
-"""Which processors a file is written for: any, or ARM with dot products, such as the Raspberry Pi 5's.
-
-The second has int8 activations: a tenth fewer instructions there, more on other ARM processors, and on x86 onnxruntime
-has no fast kernels for it at all: 25 times the time.
-"""
 _FUSED = "com.microsoft"
 _LOWEST = -128
 _MANY_WEIGHTS = 1 << 18
 """From here on a dense layer is written as a convolution over one pixel."""
 
 
-def translate(content: bytes, *, target: Target = "generic") -> bytes:
+def translate(content: bytes, *, target: Target = GENERIC) -> bytes:
     """Translate an int8 TFLite model to a serialized ONNX model with the same numbers, for batches of any size.
 
     Args:
@@ -64,7 +59,7 @@ class _Translator:
     def __init__(self, model: Any, target: Target) -> None:
         self._model = model
         self._graph = model.subgraphs[0]
-        self._signed = target == "arm-dot"
+        self._signed = target == ARM_DOT
         self._nodes: list[Any] = []
         self._initializers: dict[str, Any] = {}
         self._value = {self._graph.inputs[0]: INPUT}

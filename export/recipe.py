@@ -13,6 +13,16 @@ FORMATS: tuple[Format, ...] = ("onnx", "tflite")
 """The formats that a runtime opens as a file; `c` is for microcontrollers, which have no files, and is asked for."""
 
 
+Target = Literal["generic", "arm-dot"]
+GENERIC: Target = "generic"
+ARM_DOT: Target = "arm-dot"
+"""Which processors an int8 ONNX file is written for: any, or ARM with dot products, such as the Raspberry Pi 5's.
+
+The second has int8 activations: a tenth fewer instructions there, more on other ARM processors, and on x86 onnxruntime
+has no fast kernels for it at all: 25 times the time.
+"""
+
+
 @dataclass(frozen=True)
 class Refusal:
     """Why a recipe does not exist in a format.

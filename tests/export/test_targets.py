@@ -15,7 +15,9 @@ from onnx import numpy_helper
 
 from fmnist_edge.dataset import Split
 from fmnist_edge.export import onnx_int8
-from fmnist_edge.export.onnx_int8 import Target, check_model, translate
+from fmnist_edge.export.onnx_file import check_model
+from fmnist_edge.export.onnx_int8 import translate
+from fmnist_edge.export.recipe import Target
 
 if TYPE_CHECKING:
     import keras

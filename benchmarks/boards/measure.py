@@ -43,8 +43,8 @@ class BoardMeasurement:
         startup_instructions: from the start of the process to its first answer, interpreter and imports included;
             likewise.
         images: how many were answered.
-        same_labels: how many of them the board answered as this machine does. Not always all: onnxruntime's QLinearAdd
-            rounds about one value in 30,000 otherwise on ARM than on x86, which changes 2 labels in 10,000.
+        same_labels: how many of them the board answered as this machine does. All, for int8 files whose sums are
+            settled; otherwise onnxruntime's QLinearAdd rounds about one value in 30,000 differently on ARM.
     """
 
     board: str

@@ -135,6 +135,7 @@ def _rescale_bias(model: Any, operator: Any, before: Mapping[int, float | None])
         return
     bias = graph.tensors[operator.inputs[2]]
     buffer = model.buffers[bias.buffer]
-    numbers = np.frombuffer(bytes(buffer.data), np.int32) * (old / new)
+    numbers = np.nan_to_num(np.frombuffer(bytes(buffer.data), np.int32) * (old / new))
+    numbers = np.clip(numbers, -(2**31), 2**31 - 1)  # beyond them is the bias of a layer that always answers the same
     buffer.data = np.frombuffer(np.round(numbers).astype(np.int32).tobytes(), np.uint8)
     bias.quantization.scale = (np.asarray(bias.quantization.scale, np.float64) * (new / old)).astype(np.float32)

@@ -64,7 +64,8 @@ def round_with_compensation(
     for done, (name, layer, original) in enumerate(pairs):
         progress("rounding weights", done, len(pairs))
         scales = np.asarray(_tensor(model, layer.inputs[1]).quantization.scale, np.float64)
-        if _inputs_to_output(model, layer) > MAX_INPUTS or scales.min() <= 0:  # 0 where an output has no weights
+        usable = np.isfinite(scales).all() and scales.min() > 0  # not so where an output has no weights
+        if _inputs_to_output(model, layer) > MAX_INPUTS or not usable:
             continue
         weights, bias = _float_weights(float_model, original)
         seen = samples(model, layer, _input_values(model, layer, pixels))

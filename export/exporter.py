@@ -22,6 +22,7 @@ from ..train.run_folder import RunFolder, find_model
 from . import onnx_float, onnx_int8, tflite
 from .audit import layer_errors
 from .calibration import LOGIT_COUNT, LOGIT_SEED, Calibration
+from .confidence import fit_confidence
 from .gate import Gate
 from .int8 import Int8Network, quantize
 from .pixels import INPUT, OUTPUT, require_finite, require_probabilities
@@ -126,6 +127,10 @@ class _Conversion:
         return quantize(self._model, *shared, progress=self._progress)
 
     @functools.cached_property
+    def _confidence(self) -> dict[str, Any]:
+        return fit_confidence(self.reference.probabilities, self.reference.split.labels)
+
+    @functools.cached_property
     def _float_onnx(self) -> Any:
         return onnx_float.to_onnx(self._model)  # tf2onnx takes most of a minute for the seed, so once is enough
 
@@ -176,6 +181,7 @@ class _Conversion:
             versions={"python": platform.python_version(), **{package: version(package) for package in _PACKAGES}},
             graph_bytes=len(graph),
             graph_sha256=sha256_hex(graph),
+            confidence=self._confidence,
         )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class ModelCard:
         versions: of the packages that made the file.
         graph_bytes: length of the graph, in bytes from the beginning of the file.
         graph_sha256: SHA-256 of those bytes.
+        confidence: temperature, threshold and what they were fitted on (`Confidence`); None in files made before it.
     """
 
     card_version: int
@@ -55,6 +56,7 @@ class ModelCard:
     versions: Mapping[str, str]
     graph_bytes: int
     graph_sha256: str
+    confidence: Mapping[str, Any] | None = None
 
     def to_json(self) -> str:
         """Return the card as one line of JSON, keys in a fixed order."""
@@ -84,13 +86,12 @@ class ModelCard:
             raise EdgeError(
                 f"cannot read the ModelCard of {source}", expected=expected, got=got, hint="update fmnist-edge"
             )
-        names = [field.name for field in fields(cls)]
-        missing = [name for name in names if name not in content]
+        missing = [field.name for field in fields(cls) if field.default is MISSING and field.name not in content]
         labels = content.get("labels")
         if missing or not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             got = f"no {', '.join(missing)}" if missing else "labels that are no list of names"
             raise EdgeError(f"{source} has a damaged ModelCard", expected="all fields", got=got, hint=hint)
-        values = {name: content[name] for name in names}
+        values = {field.name: content[field.name] for field in fields(cls) if field.name in content}
         values["labels"] = tuple(labels)
         return cls(**values)
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..runtime.confidence import CLEAR
+
 Rows = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 SURE_SHARE_OF_ERRORS = 0.5
 """The answers that are not unsure are wrong at most so many times as often as all answers."""
@@ -23,11 +25,12 @@ def fit_confidence(probabilities: Rows, labels: npt.NDArray[np.int64]) -> dict[s
         labels: the true classes, ``(n,)``.
 
     Returns:
-        The temperature that makes the true classes likeliest (C. Guo et al., arXiv 1706.04599); the threshold; what
-        both were fitted on; the share of answers below the threshold; the error of all answers and of those above it;
-        and the expected calibration error in 15 bins before and after.
+        The temperature that makes the true classes likeliest (C. Guo et al., arXiv 1706.04599); the threshold; the
+        temperature for doubts (see `Confidence`); what they were fitted on; the share of answers below the threshold;
+        the error of all answers and of those above it; the expected calibration error in 15 bins before and after.
     """
     temperature = fit_temperature(probabilities, labels)
+    doubt_temperature = find_doubt_temperature(probabilities)
     right = probabilities.argmax(axis=1) == labels
     before, after = probabilities.max(axis=1), soften(probabilities, temperature).max(axis=1)
     threshold = choose_threshold(after, right)
@@ -35,6 +38,7 @@ def fit_confidence(probabilities: Rows, labels: npt.NDArray[np.int64]) -> dict[s
     return {
         "temperature": round(temperature, 4),
         "threshold": round(threshold, 4),
+        "doubt_temperature": round(doubt_temperature, 4),
         "split": "validation",
         "n": len(labels),
         "unsure_share": round(1 - float(sure.mean()), 4),
@@ -68,6 +72,20 @@ def fit_temperature(probabilities: Rows, labels: npt.NDArray[np.int64]) -> float
     while high - low > 1e-4:
         left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
         low, high = (low, right) if loss(left) < loss(right) else (left, high)
+    return float(np.exp((low + high) / 2))
+
+
+def find_doubt_temperature(probabilities: Rows) -> float:
+    """Return the temperature, from 0.1 to 100, at which the mean highest probability is `CLEAR`: bisection.
+
+    >>> round(find_doubt_temperature(np.array([[0.9, 0.1]])), 2)  # 9 ** (1 / 5.42) is 0.6 / 0.4
+    5.42
+    """
+    low, high = np.log(0.1), np.log(100.0)
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        clear = soften(probabilities, float(np.exp(middle))).max(axis=1).mean() > CLEAR
+        low, high = (middle, high) if clear else (low, middle)
     return float(np.exp((low + high) / 2))
 
 

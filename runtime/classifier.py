@@ -15,8 +15,6 @@ from .confidence import DEFAULT, Confidence
 from .picture import Kind, Picture, Prepared, prepare
 from .runner import SIDE, open_runner
 
-PHOTO_THRESHOLD = 0.6
-"""Confidence below which the answer to a photo is `unsure`, whatever the model's own threshold says."""
 _AT_ONCE = 256
 
 
@@ -32,7 +30,8 @@ class Prediction:
             several views of it.
         labels: the class names, in label order.
         confidence: how likely the answer is right, in [0, 1]: the probability after calibration (`Confidence`).
-        unsure: whether the confidence is too low to build on.
+        unsure: whether not to build on the answer: the confidence is below the model's threshold; or, of a photo,
+            nothing was found on it, or nothing that the model knows well enough.
     """
 
     label: str
@@ -66,8 +65,8 @@ class Prediction:
         """Make a prediction of a photo's views, float32 ``(k, classes)``; where nothing was `found`, it is unsure."""
         row = tuple(rows.mean(axis=0, dtype=np.float64).tolist())
         index = row.index(max(row))
-        confidence = calibration.of_views(rows, index)
-        return cls(labels[index], index, row[index], row, labels, confidence, confidence < PHOTO_THRESHOLD or not found)
+        confidence, unclear = calibration.of_views(rows, index)
+        return cls(labels[index], index, row[index], row, labels, confidence, unclear or not found)
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """Return the `count` most probable classes with their probabilities, most probable first.

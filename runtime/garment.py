@@ -38,6 +38,8 @@ _KEEP = 0.15
 """Regions of less than this share of the main one are dropped: buttons on the floor, sockets in the wall."""
 _LEAST = 0.01
 """A garment takes at least this share of the photo."""
+_EVIDENCE = 0.8
+"""Least mean log-odds of a garment's colours; they are 0 on a plain surface, where place alone decides."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Garment:
 
     Attributes:
         mask: True where the garment is, bool ``(h, w)``, longest side `WORK_SIDE`.
-        found: False where nothing stood out from the background, and `mask` is everything.
+        found: False where nothing stands out from the background by its colours, and `mask` is but a guess.
     """
 
     mask: Mask
@@ -66,20 +68,26 @@ def find_garment(photo: Image.Image) -> Garment:
     scale = WORK_SIDE / max(photo.size)
     size = max(8, round(photo.width * scale)), max(8, round(photo.height * scale))
     lab = _soften(lab_of_rgb(np.asarray(photo.resize(size, Image.Resampling.BOX))))
-    mask = _main_region(_separate(lab) > 0)
-    if mask.mean() < _LEAST or mask.all():
+    belief, odds = _separate(lab)
+    mask = _main_region(belief > 0)
+    if mask.mean() < _LEAST:
         return Garment(np.ones_like(mask), found=False)
-    return Garment(mask, found=True)
+    return Garment(mask, found=bool(odds[mask].mean() >= _EVIDENCE))
 
 
-def _separate(lab: Floats) -> Floats:
-    """Return how much each pixel belongs to the garment, float32 ``(h, w)``: 1 surely, -1 surely not."""
+def _separate(lab: Floats) -> tuple[Floats, Floats]:
+    """Tell garment from background.
+
+    Returns:
+        How much each pixel belongs to the garment, 1 surely, -1 surely not; and the log-odds of its colour alone; both
+        float32 ``(h, w)``.
+    """
     middle, rim = _places(*lab.shape[:2])
     place = np.clip(np.log((middle + np.float32(0.02)) / (rim + np.float32(0.08))), -3, 1.5)
     colours, ballot = ColourBins(lab), _Ballot(lab)
     inside: Floats = middle * (1 - rim)
     outside: Floats = rim
-    belief = np.zeros_like(middle)
+    belief = odds = np.zeros_like(middle)
     for turn in range(_ROUNDS):
         blur = 2 if turn else 3
         own = colours.density(inside, blur=blur)
@@ -87,9 +95,9 @@ def _separate(lab: Floats) -> Floats:
         if not turn:
             own = _without(own, other)
         odds = np.clip(np.log((own + _RARE) / (other + _RARE)), -_LIMIT, _LIMIT)
-        belief = ballot.settle(odds + np.float32((0.7, 0.5, 0.3)[min(turn, 2)]) * place)
+        belief = ballot.settle(odds, place * np.float32((0.7, 0.5, 0.3)[min(turn, 2)]))
         inside, outside = (belief + _SURELY) * (1 - rim), _SURELY - belief
-    return belief
+    return belief, odds
 
 
 def _without(own: Floats, other: Floats) -> Floats:
@@ -146,9 +154,14 @@ class _Ballot:
             for step, c, v, length in zip(steps, contrasts, valid, lengths, strict=True)
         ]
 
-    def settle(self, odds: Floats) -> Floats:
-        """Return the belief, float32 ``(h, w)`` in [-1, 1], at which each pixel's own odds and its neighbours agree."""
-        own = self._flatten(odds)
+    def settle(self, odds: Floats, place: Floats) -> Floats:
+        """Return the belief, float32 ``(h, w)`` in [-1, 1], at which each pixel agrees with its neighbours.
+
+        Args:
+            odds: of each pixel by its colour, float32 ``(h, w)``.
+            place: of each pixel by its place, likewise.
+        """
+        own = self._flatten(odds + place)
         belief = np.tanh(own / 2)
         for _ in range(_VOTES):
             votes = own.copy()

@@ -85,12 +85,26 @@ def prepare(picture: Picture, *, kind: Kind = "auto") -> Prepared:
     if isinstance(picture, np.ndarray):
         if picture.dtype == np.uint8 and picture.shape == (SIDE, SIDE) and kind != "photo":
             return Prepared(picture[np.newaxis])
-        return _prepare(_image_of_array(picture), kind, "the picture")
+        picture = _image_of_array(picture)
+    upright = _decode(picture)
+    if kind == "dataset" or (kind == "auto" and _is_of_dataset(upright)):
+        return Prepared(_fit(_on_white(upright).convert("L"))[np.newaxis])
+    return _prepare_photo(upright)
+
+
+def _decode(picture: str | Path | bytes | Image.Image) -> Image.Image:
+    """Return the picture upright, in mode L, RGB or RGBA; a large JPEG at reduced size.
+
+    Raises:
+        EdgeError: as `prepare`.
+    """
     name = str(picture) if isinstance(picture, str | Path) else "the picture"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters is whether the pixels decode
         try:
-            return _decode(picture, kind, name)
+            if isinstance(picture, Image.Image):
+                return _standardise(picture, name)
+            return _decode_bytes(picture if isinstance(picture, bytes) else _read(Path(picture)), name)
         except EdgeError:
             raise
         except UnidentifiedImageError as error:  # its own text shows an address in memory
@@ -99,10 +113,7 @@ def prepare(picture: Picture, *, kind: Kind = "auto") -> Prepared:
             raise EdgeError(f"cannot read {name}", expected="a picture", got=str(error), hint=_HINT) from error
 
 
-def _decode(picture: str | Path | bytes | Image.Image, kind: Kind, name: str) -> Prepared:
-    if isinstance(picture, Image.Image):
-        return _prepare(picture, kind, name)
-    content = picture if isinstance(picture, bytes) else _read(Path(picture))
+def _decode_bytes(content: bytes, name: str) -> Image.Image:
     if not content:
         raise EdgeError(f"{name} is empty", expected="a picture", got="0 bytes")
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
@@ -112,7 +123,17 @@ def _decode(picture: str | Path | bytes | Image.Image, kind: Kind, name: str) ->
             raise EdgeError(f"{name} is animated", expected="one picture", got=f"{frames}", hint=hint)
         if not image.info.get("progressive"):  # of those, all coefficients are kept at full size
             image.draft(None, (PHOTO_SIDE, PHOTO_SIDE))  # a JPEG is decoded at reduced size, which takes a fifth
-        return _prepare(image, kind, name)
+        return _standardise(image, name)
+
+
+def _standardise(image: Image.Image, name: str) -> Image.Image:
+    _require_usable_size(image, name)
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I"):  # 16 bits: Pillow would clip instead of scaling
+        return Image.fromarray((np.asarray(upright).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
+    if "A" in upright.mode or "transparency" in upright.info:
+        return upright.convert("RGBA")
+    return upright.convert("L" if upright.mode in {"1", "L", "F"} else "RGB")
 
 
 def _read(path: Path) -> bytes:
@@ -130,14 +151,6 @@ def _image_of_array(array: npt.NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(array)
 
 
-def _prepare(image: Image.Image, kind: Kind, name: str) -> Prepared:
-    _require_usable_size(image, name)
-    upright = ImageOps.exif_transpose(image)
-    if kind == "dataset" or (kind == "auto" and _is_of_dataset(upright)):
-        return Prepared(_fit(_grey(upright))[np.newaxis])
-    return _prepare_photo(upright)
-
-
 def _require_usable_size(image: Image.Image, name: str) -> None:
     pixels, got = image.width * image.height, f"{image.width} x {image.height}"
     if not pixels:
@@ -150,8 +163,7 @@ def _require_usable_size(image: Image.Image, name: str) -> None:
 
 def _is_of_dataset(image: Image.Image) -> bool:
     """Tell whether an upright image is one of the dataset's, perhaps enlarged."""
-    small = _colour(image.reduce(max(1, min(image.size) // SIDE)) if image.mode == "RGB" else image)
-    pixels = np.asarray(small, np.int16)
+    pixels = np.asarray(_on_white(image).convert("RGB").reduce(max(1, min(image.size) // SIDE)), np.int16)
     if np.ptp(pixels, axis=2).max() > _COLOURLESS:
         return False
     rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
@@ -162,44 +174,17 @@ def _prepare_photo(upright: Image.Image) -> Prepared:
     from .garment import Garment, find_garment  # only photos need them
     from .views import views_of
 
-    clear = upright.convert("RGBA") if _has_alpha(upright) else None
-    photo = _colour(upright)
-    photo.thumbnail((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.BOX, reducing_gap=None)
-    garment = None if clear is None else Garment.of_alpha(clear)
+    small = upright.copy()
+    small.thumbnail((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.BOX)
+    photo = _on_white(small).convert("RGB")
+    garment = Garment.of_alpha(small) if small.mode == "RGBA" else None
     garment = garment or find_garment(photo)
     return Prepared(views_of(photo, garment), photo, garment)
 
 
-def _has_alpha(image: Image.Image) -> bool:
-    return "A" in image.mode or "transparency" in image.info
-
-
-def _deep(image: Image.Image) -> bool:
-    return image.mode.startswith("I")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16 bits to 8; Pillow would clip."""
-    return Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
-
-
 def _on_white(image: Image.Image) -> Image.Image:
     """Lay what may be transparent on white, as on a product page; what is opaque stays as it is."""
-    if _deep(image):
-        return _eight_bits(image)
-    if not _has_alpha(image):
-        return image
-    clear = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
-
-
-def _colour(image: Image.Image) -> Image.Image:
-    plain = _on_white(image)
-    return plain.convert("L").convert("RGB") if plain.mode == "F" else plain.convert("RGB")
-
-
-def _grey(image: Image.Image) -> Image.Image:
-    return _on_white(image).convert("L")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image) if image.mode == "RGBA" else image
 
 
 def _fit(grey: Image.Image) -> npt.NDArray[np.uint8]:

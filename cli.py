@@ -20,6 +20,7 @@ from .commands.export import export
 from .commands.predict import predict
 from .commands.shared import fail
 from .commands.train import train
+from .commands.watch import watch
 from .common.errors import EdgeError
 
 app = typer.Typer(
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # importing rich would double the time of --help
     pretty_exceptions_enable=False,
 )
-for command in (data, train, export, predict, evaluate, benchmark, demo):
+for command in (data, train, export, predict, watch, evaluate, benchmark, demo):
     app.command()(command)
 
 

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..common.errors import EdgeError
 from ..common.progress import ConsoleProgress, silent
-from .shared import Json, Threads, fail, print_json
-
-if TYPE_CHECKING:
-    from ..runtime.gather import Answer
-
-    Write = Callable[[Answer, int], None]
+from .printing import csv_writer, table_writer, write_json
+from .shared import Json, Threads, fail
 
 MANY = 20
 """From so many pictures on, progress is shown."""
@@ -61,7 +54,7 @@ def predict(
     answers = []
     with Classifier(model or default_model(), threads=threads) as classifier:
         names = find_all(images, report)
-        write = _write_json if as_json else _write_csv(top) if as_csv else _write_table(names)
+        write = write_json if as_json else csv_writer(top) if as_csv else table_writer(names)
         progress = ConsoleProgress() if len(names) >= MANY else silent
         count = 0
         for answer in classify_all(classifier, names, report, kind=kind.value, progress=progress):
@@ -75,36 +68,3 @@ def predict(
         save_sheet(show, answers)
     if failures:
         raise typer.Exit(1 if count else 2)
-
-
-def _write_json(answer: Answer, top: int) -> None:
-    prediction = answer.prediction
-    best = [{"label": label, "probability": probability} for label, probability in prediction.top(top)]
-    said = {"label": prediction.label, "index": prediction.index, "probability": prediction.probability}
-    trust = {"confidence": prediction.confidence, "unsure": prediction.unsure}
-    print_json({"file": answer.name, **said, **trust, "as": answer.prepared.kind, "top": best})
-
-
-def _write_csv(top: int) -> Write:
-    rows = csv.writer(sys.stdout, lineterminator="\n")
-    ranks = [f"{field}_{rank}" for rank in range(2, top + 1) for field in ("label", "probability")]
-    rows.writerow(["file", "label", "probability", "confidence", "unsure", *ranks])
-
-    def write(answer: Answer, top: int) -> None:
-        said = answer.prediction
-        others = [value for pair in said.top(top)[1:] for value in pair]
-        unsure = "yes" if said.unsure else "no"
-        rows.writerow([answer.name, said.label, said.probability, said.confidence, unsure, *others])
-
-    return write
-
-
-def _write_table(names: Sequence[str]) -> Write:
-    width = max((len(name) for name in names), default=0)
-
-    def write(answer: Answer, top: int) -> None:
-        ranked = [f"{label:<11} {probability:6.1%}" for label, probability in answer.prediction.top(top)]
-        unsure = "  unsure" if answer.prediction.unsure else ""
-        print(f"{answer.name:<{width}}  {'  '.join(ranked)}{unsure}")
-
-    return write

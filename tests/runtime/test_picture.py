@@ -329,3 +329,32 @@ def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
         load_picture(tmp_path / "absent.png")
     with pytest.raises(EdgeError, match=r"cannot read .*; expected a picture; got Is a directory"):
         load_picture(str(tmp_path))
+
+
+def test_a_jpeg_is_measured_at_the_size_it_is_decoded_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fmnist_edge.runtime.picture.MAX_PIXELS", 100_000)
+    require_garment(load_picture(encode(garment(side=2_400), "JPEG")))  # an eighth: 300 x 300
+    with pytest.raises(EdgeError, match="too large; expected at most 100,000 pixels; got 2400 x 2400"):
+        load_picture(encode(garment(side=2_400), "JPEG", progressive=True))  # its memory is that of the full size
+
+
+def test_the_further_pictures_in_a_phones_jpeg_do_not_matter() -> None:
+    content = encode(garment(), "MPO", save_all=True, append_images=[Image.new("L", (40, 40))])
+    with Image.open(io.BytesIO(content)) as opened:
+        assert getattr(opened, "n_frames", 1) == 2
+    require_garment(load_picture(content))
+
+
+def test_a_picture_is_known_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(encode(garment(), "JPEG", quality=95))
+    require_garment(load_picture(path))
+
+
+def test_a_fault_of_ours_is_not_called_a_damaged_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(photo: object, found: object) -> None:
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr("fmnist_edge.runtime.views.views_of", broken)
+    with pytest.raises(RuntimeError, match="ours"):
+        load_picture(encode(garment()))

@@ -38,6 +38,8 @@ _KEEP = 0.15
 """Regions of less than this share of the main one are dropped: buttons on the floor, sockets in the wall."""
 _LEAST = 0.01
 """A garment takes at least this share of the photo."""
+_BLUR = 3
+"""How often the colours' bins are averaged with their neighbours (`ColourBins.density`)."""
 _EVIDENCE = 0.8
 """Least mean log-odds of a garment's colours; they are 0 on a plain surface, where place alone decides."""
 
@@ -89,7 +91,7 @@ def _separate(lab: Floats) -> tuple[Floats, Floats]:
     outside: Floats = rim
     belief = odds = np.zeros_like(middle)
     for turn in range(_ROUNDS):
-        blur = 2 if turn else 3
+        blur = _BLUR if turn else _BLUR + 1  # the first guess is the coarsest
         own = colours.density(inside, blur=blur)
         other = colours.density(_mix(outside, rim, _ANCHOR), blur=blur)
         if not turn:

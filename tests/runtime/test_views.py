@@ -82,3 +82,14 @@ def test_the_tones_are_weighted_by_cover_where_the_mask_is_coarser_than_the_phot
     mask[20:100, 30:70] = True
     view = views_of(photo, Garment(mask, found=True))[0]
     assert view[1:-1, 8:20].tolist() == np.full((26, 12), 155).tolist()
+
+
+def test_half_covered_pixels_have_the_garments_tone_and_half_its_light() -> None:
+    mask = np.zeros((112, 112), bool)
+    mask[20:101, 31:72] = True  # its edges fall between the pixels of the view
+    dark, light = (
+        views_of(Image.new("RGB", (224, 224), (tone,) * 3), Garment(mask, found=True))[0].astype(float)
+        for tone in (100, 180)
+    )
+    assert (dark > 0).sum() > (dark == 155).sum()  # some are half covered
+    assert dark / 155 == pytest.approx(light / 75, abs=1 / 75)

@@ -15,7 +15,7 @@ from .card import ModelCard
 CLEAR = 0.6
 """Mean highest probability of pictures of the validation split at the temperature for doubts."""
 PHOTO_CLARITY = 0.42
-"""Share of `CLEAR` that a photo must reach: about three in four photos of known clothes do, every second of others."""
+"""Share of `CLEAR` that a photo must reach: three in four photos of known clothes do, of other things at most half."""
 
 
 @dataclass(frozen=True)

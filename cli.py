@@ -21,6 +21,7 @@ from .commands.inspect import inspect
 from .commands.predict import predict
 from .commands.shared import fail
 from .commands.train import train
+from .commands.watch import watch
 from .common.errors import EdgeError
 
 app = typer.Typer(
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # importing rich would double the time of --help
     pretty_exceptions_enable=False,
 )
-for command in (data, train, export, inspect, predict, evaluate, benchmark, demo):
+for command in (data, train, export, inspect, predict, watch, evaluate, benchmark, demo):
     app.command()(command)
 
 

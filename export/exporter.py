@@ -25,6 +25,7 @@ from . import onnx_file, onnx_float, onnx_int8, tflite
 from .audit import LayerError, layer_errors
 from .c_source import header_path, write_c
 from .calibration import LOGIT_COUNT, LOGIT_SEED, Calibration
+from .confidence import fit_confidence
 from .gate import Gate
 from .inspection import Inspection, inspect, require_promised
 from .int8 import Int8Network, quantize
@@ -168,6 +169,10 @@ class _Conversion:
         return quantize_int16x8(self._model, *shared, progress=self._progress)
 
     @functools.cached_property
+    def _confidence(self) -> dict[str, Any]:
+        return fit_confidence(self.reference.probabilities, self.reference.split.labels)
+
+    @functools.cached_property
     def _float_onnx(self) -> Any:
         return onnx_float.to_onnx(self._model)  # tf2onnx takes most of a minute for the seed, so once is enough
 
@@ -223,6 +228,7 @@ class _Conversion:
             graph_bytes=len(graph),
             graph_sha256=sha256_hex(graph),
             sqnr_db={error.layer: round(error.sqnr_db, 1) for error in self._layer_errors} if recipe is INT8 else None,
+            confidence=self._confidence,
         )
 
 

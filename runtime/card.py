@@ -47,6 +47,7 @@ class ModelCard:
         graph_sha256: SHA-256 of those bytes.
         sqnr_db: of an int8 file, signal to quantization noise of the layers by their names in the graph, in decibels,
             worst first; None where it was not measured, as in the cards of earlier releases.
+        confidence: temperature, threshold and what they were fitted on (`Confidence`); None in files made before it.
     """
 
     card_version: int
@@ -62,6 +63,7 @@ class ModelCard:
     graph_bytes: int
     graph_sha256: str
     sqnr_db: Mapping[str, float] | None = None
+    confidence: Mapping[str, Any] | None = None
 
     def to_json(self) -> str:
         """Return the card as one line of JSON, keys in a fixed order."""

@@ -11,8 +11,11 @@ import numpy.typing as npt
 
 from ..common.closing import Closing
 from ..common.errors import EdgeError
-from .picture import Picture, load_picture
-from .runner import open_runner
+from .confidence import DEFAULT, Confidence
+from .picture import Kind, Picture, Prepared, prepare
+from .runner import SIDE, open_runner
+
+_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,12 @@ class Prediction:
         label: name of the most probable class.
         index: its index.
         probability: its probability, in [0, 1].
-        probabilities: of every class, in label order; they sum to 1.
+        probabilities: of every class as the model gives them, in label order; they sum to 1. For a photo, the mean over
+            several views of it.
         labels: the class names, in label order.
+        confidence: how likely the answer is right, in [0, 1]: the probability after calibration (`Confidence`).
+        unsure: whether not to build on the answer: the confidence is below the model's threshold; or, of a photo,
+            nothing was found on it, or nothing that the model knows well enough.
     """
 
     label: str
@@ -32,17 +39,34 @@ class Prediction:
     probability: float
     probabilities: tuple[float, ...]
     labels: tuple[str, ...]
+    confidence: float
+    unsure: bool
 
     @classmethod
-    def of(cls, probabilities: npt.NDArray[np.float32], labels: tuple[str, ...]) -> Prediction:
+    def of(
+        cls, probabilities: npt.NDArray[np.float32], labels: tuple[str, ...], calibration: Confidence = DEFAULT
+    ) -> Prediction:
         """Make a prediction of one row of a model's output, float32 ``(classes,)``.
 
-        >>> Prediction.of(np.array([0.25, 0.75], np.float32), ("Bag", "Coat")).label
-        'Coat'
+        >>> answer = Prediction.of(np.array([0.25, 0.75], np.float32), ("Bag", "Coat"))
+        >>> answer.label, answer.confidence, answer.unsure
+        ('Coat', 0.75, False)
         """
-        index = int(probabilities.argmax())
         row = tuple(probabilities.tolist())
-        return cls(label=labels[index], index=index, probability=row[index], probabilities=row, labels=labels)
+        index = row.index(max(row))
+        confidence = calibration.of_row(row, index)
+        unsure = confidence < calibration.threshold
+        return cls(labels[index], index, row[index], row, labels, confidence, unsure)
+
+    @classmethod
+    def of_views(
+        cls, rows: npt.NDArray[np.float32], labels: tuple[str, ...], calibration: Confidence, *, found: bool = True
+    ) -> Prediction:
+        """Make a prediction of a photo's views, float32 ``(k, classes)``; where nothing was `found`, it is unsure."""
+        row = tuple(rows.mean(axis=0, dtype=np.float64).tolist())
+        index = row.index(max(row))
+        confidence, unclear = calibration.of_views(rows, index)
+        return cls(labels[index], index, row[index], row, labels, confidence, unclear or not found)
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """Return the `count` most probable classes with their probabilities, most probable first.
@@ -61,32 +85,59 @@ class Classifier(Closing):
         path: an .onnx file, or a .tflite file where LiteRT is installed.
         threads: processor threads for one picture; one is fastest for small models.
 
+    Attributes:
+        labels: the class names, in the order of `Prediction.probabilities`.
+
     Raises:
         EdgeError: the model cannot be used; says why.
+
+    >>> with Classifier("fmnist-compact-int8.onnx") as classifier:  # doctest: +SKIP
+    ...     answer = classifier.predict("photo.jpg")
+    ...     print(answer.label, "perhaps" if answer.unsure else "surely")
+    Dress surely
     """
 
     def __init__(self, path: str | Path, *, threads: int = 1) -> None:
         self._runner = open_runner(Path(path), threads=threads)
+        self._calibration = Confidence.of_card(self._runner.card, source=str(path))
         self.labels = self._runner.card.labels
 
-    def predict(self, picture: Picture) -> Prediction:
+    def predict(self, picture: Picture, *, kind: Kind = "auto") -> Prediction:
         """Classify one picture: a path, bytes, a PIL image, or uint8 ``(h, w)``, ``(h, w, 3)``, ``(h, w, 4)``.
+
+        Args:
+            picture: pictures of the dataset are taken as they are; on everything else, the garment is looked for.
+            kind: ``dataset`` or ``photo`` decides by hand which of the two it is.
 
         Raises:
             EdgeError: the picture cannot be used; says why.
         """
-        return Prediction.of(self._runner.infer(load_picture(picture)[np.newaxis])[0], self.labels)
+        if kind == "auto" and isinstance(picture, np.ndarray) and picture.shape == (SIDE, SIDE):
+            return Prediction.of(self._runner.infer(picture[np.newaxis])[0], self.labels, self._calibration)
+        return self.predict_prepared(prepare(picture, kind=kind))
 
-    def predict_batch(self, pictures: Iterable[Picture]) -> list[Prediction]:
-        """Classify several pictures in one run of the model.
+    def predict_prepared(self, prepared: Prepared) -> Prediction:
+        """Classify what `prepare` made of a picture."""
+        return self._answer(prepared, self._runner.infer(prepared.views))
+
+    def predict_batch(self, pictures: Iterable[Picture], *, kind: Kind = "auto") -> list[Prediction]:
+        """Classify several pictures in few runs of the model.
 
         Raises:
             EdgeError: one of the pictures cannot be used, or there are none.
         """
-        images = [load_picture(picture) for picture in pictures]
-        if not images:
+        prepared = [prepare(picture, kind=kind) for picture in pictures]
+        if not prepared:
             raise EdgeError("nothing to classify", expected="at least one picture", got="none")
-        return [Prediction.of(row, self.labels) for row in self._runner.infer(np.stack(images))]
+        views = np.concatenate([one.views for one in prepared])
+        rows = np.concatenate([self._runner.infer(views[at : at + _AT_ONCE]) for at in range(0, len(views), _AT_ONCE)])
+        ends = np.cumsum([len(one.views) for one in prepared])[:-1]
+        return [self._answer(one, part) for one, part in zip(prepared, np.split(rows, ends), strict=True)]
+
+    def _answer(self, prepared: Prepared, rows: npt.NDArray[np.float32]) -> Prediction:
+        if prepared.garment is None:
+            return Prediction.of(rows[0], self.labels, self._calibration)
+        return Prediction.of_views(rows, self.labels, self._calibration, found=prepared.garment.found)
 
     def close(self) -> None:
         """Free the model; the classifier cannot be used after."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,36 +15,96 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from ..common.errors import EdgeError
 from .runner import SIDE
 
+if TYPE_CHECKING:
+    from .garment import Garment
+
 Picture = str | Path | bytes | Image.Image | npt.NDArray[np.uint8]
+Kind = Literal["auto", "dataset", "photo"]
+"""What a picture is taken for; ``auto`` looks at it."""
 MAX_PIXELS = 64_000_000
-"""Larger pictures are refused before they are decoded: a forged header can claim billions of pixels."""
+"""More are not decoded: a forged header can claim billions. A JPEG is decoded at reduced size, which is what counts."""
+MIN_SIDE = 8
+"""Smaller pictures show nothing."""
+PHOTO_SIDE = 256
+"""Longest side in pixels at which a photo is looked at."""
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """What is decoded; Pillow knows forty more, some of which start other programs."""
+_MOVING = ("GIF", "PNG", "WEBP")
+"""Formats whose further pictures are an animation; those of a JPEG (a depth map) or a TIFF (a thumbnail) are not."""
 _HINT = "use a PNG, JPEG, WebP, BMP, GIF or TIFF file"
-_BRIGHT = 127
+_BLACK = 8
+_COLOURLESS = 12
+"""Largest difference between the channels of a grey pixel; a JPEG's are not quite equal."""
 
 
-def load_picture(picture: Picture) -> npt.NDArray[np.uint8]:
-    """Return `picture` as the networks want it: uint8 ``(28, 28)``, background 0, garment bright.
+@dataclass(frozen=True)
+class Prepared:
+    """A picture as the networks want it.
 
-    A 28x28 picture without colour is taken for one of the dataset's and passes through unchanged. Anything else is
-    turned upright, made grey, laid on a square of its border's tone, scaled down, and negated if its border is bright.
+    Attributes:
+        views: uint8 ``(k, 28, 28)``, background 0, garment bright. One for a picture of the dataset; of a photo several
+            that ought to be classified alike.
+        photo: the photo, mode RGB, longest side at most `PHOTO_SIDE`; None for a picture of the dataset.
+        garment: where it was found on the photo.
+    """
+
+    views: npt.NDArray[np.uint8]
+    photo: Image.Image | None = None
+    garment: Garment | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What it was taken for: ``dataset`` or ``photo``."""
+        return "dataset" if self.photo is None else "photo"
+
+
+def load_picture(picture: Picture, *, kind: Kind = "auto") -> npt.NDArray[np.uint8]:
+    """Return the first of the views that `prepare` makes of a picture, uint8 ``(28, 28)``.
+
+    Raises:
+        EdgeError: as `prepare`.
+    """
+    pixels: npt.NDArray[np.uint8] = prepare(picture, kind=kind).views[0]
+    return pixels
+
+
+def prepare(picture: Picture, *, kind: Kind = "auto") -> Prepared:
+    """Return `picture` as the networks want it.
+
+    A picture of the dataset (28x28 and without colour, or a larger square without colour and with a black border) is
+    made 28x28 and otherwise left as it is; one that has this size passes through untouched. Everything else is a photo:
+    it is turned upright, the garment is found, trimmed, scaled and laid on black (`views_of`).
 
     Args:
         picture: a path, the bytes of a file, a PIL image, or uint8 ``(h, w)``, ``(h, w, 3)`` or ``(h, w, 4)``.
+        kind: what to take it for.
 
     Raises:
-        EdgeError: missing, empty, not a picture, damaged, or of more than `MAX_PIXELS`.
+        EdgeError: missing, empty, not a picture, damaged, animated, of more than `MAX_PIXELS` or less than `MIN_SIDE`.
     """
     if isinstance(picture, np.ndarray):
-        if picture.dtype == np.uint8 and picture.shape == (SIDE, SIDE):
-            return picture
-        return _prepare(_image_of_array(picture))
+        if picture.dtype == np.uint8 and picture.shape == (SIDE, SIDE) and kind != "photo":
+            return Prepared(picture[np.newaxis])
+        picture = _image_of_array(picture)
+    upright = _decode(picture)
+    if kind == "dataset" or (kind == "auto" and _is_of_dataset(upright)):
+        return Prepared(_fit(_on_white(upright).convert("L"))[np.newaxis])
+    return _prepare_photo(upright)
+
+
+def _decode(picture: str | Path | bytes | Image.Image) -> Image.Image:
+    """Return the picture upright, in mode L, RGB or RGBA; a large JPEG at reduced size.
+
+    Raises:
+        EdgeError: as `prepare`.
+    """
     name = str(picture) if isinstance(picture, str | Path) else "the picture"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters is whether the pixels decode
         try:
-            return _decode(picture, name)
+            if isinstance(picture, Image.Image):
+                return _standardise(picture, name)
+            return _decode_bytes(picture if isinstance(picture, bytes) else _read(Path(picture)), name)
         except EdgeError:
             raise
         except UnidentifiedImageError as error:  # its own text shows an address in memory
@@ -51,24 +113,27 @@ def load_picture(picture: Picture) -> npt.NDArray[np.uint8]:
             raise EdgeError(f"cannot read {name}", expected="a picture", got=str(error), hint=_HINT) from error
 
 
-def _decode(picture: str | Path | bytes | Image.Image, name: str) -> npt.NDArray[np.uint8]:
-    if isinstance(picture, Image.Image):
-        return _prepare(_sized(picture, name))
-    content = picture if isinstance(picture, bytes) else _read(Path(picture))
+def _decode_bytes(content: bytes, name: str) -> Image.Image:
     if not content:
         raise EdgeError(f"{name} is empty", expected="a picture", got="0 bytes")
     with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-        _sized(image, name).draft("L", (8 * SIDE, 8 * SIDE))  # a JPEG is decoded at reduced size
-        return _prepare(image)
+        frames = getattr(image, "n_frames", 1) if image.format in _MOVING else 1
+        if frames > 1:
+            hint = "save one of them as a picture"
+            raise EdgeError(f"{name} is animated", expected="one picture", got=f"{frames}", hint=hint)
+        if not image.info.get("progressive"):  # of those, all coefficients are kept at full size
+            image.draft(None, (PHOTO_SIDE, PHOTO_SIDE))  # a JPEG is decoded at reduced size, which takes a fifth
+        return _standardise(image, name)
 
 
-def _sized(image: Image.Image, name: str) -> Image.Image:
-    pixels, got = image.width * image.height, f"{image.width} x {image.height}"
-    if not pixels:
-        raise EdgeError(f"{name} is empty", expected="a picture", got=got)
-    if pixels > MAX_PIXELS:
-        raise EdgeError(f"{name} is too large", expected=f"at most {MAX_PIXELS:,} pixels", got=got)
-    return image
+def _standardise(image: Image.Image, name: str) -> Image.Image:
+    _require_usable_size(image, name)
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I"):  # 16 bits: Pillow would clip instead of scaling
+        return Image.fromarray((np.asarray(upright).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
+    if "A" in upright.mode or "transparency" in upright.info:
+        return upright.convert("RGBA")
+    return upright.convert("L" if upright.mode in {"1", "L", "F"} else "RGB")
 
 
 def _read(path: Path) -> bytes:
@@ -86,27 +151,42 @@ def _image_of_array(array: npt.NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(array)
 
 
-def _prepare(image: Image.Image) -> npt.NDArray[np.uint8]:
-    grey = _grey(image)
-    if grey.size == (SIDE, SIDE):
-        return np.asarray(grey)
-    border = int(np.median(_border(np.asarray(grey))))
-    grey.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    square = ImageOps.pad(grey, (SIDE, SIDE), color=border)
-    return np.asarray(ImageOps.invert(square) if border > _BRIGHT else square)
+def _require_usable_size(image: Image.Image, name: str) -> None:
+    pixels, got = image.width * image.height, f"{image.width} x {image.height}"
+    if not pixels:
+        raise EdgeError(f"{name} is empty", expected="a picture", got=got)
+    if min(image.size) < MIN_SIDE:
+        raise EdgeError(f"{name} is too small", expected=f"at least {MIN_SIDE} x {MIN_SIDE} pixels", got=got)
+    if pixels > MAX_PIXELS:
+        raise EdgeError(f"{name} is too large", expected=f"at most {MAX_PIXELS:,} pixels", got=got)
 
 
-def _grey(image: Image.Image) -> Image.Image:
-    """Turn the image upright and grey; transparent parts become white, as on a product page."""
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I"):  # 16 bits: Pillow would clip instead of scaling
-        return Image.fromarray((np.asarray(upright).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
-    if "A" in upright.mode or "transparency" in upright.info:
-        clear = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
-    return upright.convert("L")
+def _is_of_dataset(image: Image.Image) -> bool:
+    """Tell whether an upright image is one of the dataset's, perhaps enlarged."""
+    pixels = np.asarray(_on_white(image).convert("RGB").reduce(max(1, min(image.size) // SIDE)), np.int16)
+    if np.ptp(pixels, axis=2).max() > _COLOURLESS:
+        return False
+    rim = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    return image.size == (SIDE, SIDE) or (image.width == image.height and float(np.median(rim)) <= _BLACK)
 
 
-def _border(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return the pixels of the four edges, uint8 ``(k,)``."""
-    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+def _prepare_photo(upright: Image.Image) -> Prepared:
+    from .garment import Garment, find_garment  # only photos need them
+    from .views import views_of
+
+    small = upright.copy()
+    small.thumbnail((PHOTO_SIDE, PHOTO_SIDE), Image.Resampling.BOX)
+    photo = _on_white(small).convert("RGB")
+    garment = Garment.of_alpha(small) if small.mode == "RGBA" else None
+    garment = garment or find_garment(photo)
+    return Prepared(views_of(photo, garment), photo, garment)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Lay what may be transparent on white, as on a product page; what is opaque stays as it is."""
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image) if image.mode == "RGBA" else image
+
+
+def _fit(grey: Image.Image) -> npt.NDArray[np.uint8]:
+    """Scale a grey image to fit 28x28, on black; one of that size is left as it is."""
+    return np.asarray(ImageOps.pad(grey, (SIDE, SIDE), Image.Resampling.BOX, color=0))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import dataclasses
+import io
 import json
 import os
 import shutil
@@ -18,6 +21,7 @@ from PIL import Image
 from fmnist_edge.cli import main
 
 Run = Callable[..., "Done"]
+PHOTOS = Path(__file__).parent / "data" / "photos"
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def one_line_error(done: Done, *words: str) -> None:
 def test_version_and_help(run: Run) -> None:
     assert run("--version").out.startswith("fmnist-edge 0.")
     shown = run("--help").out
-    for command in ("data", "train", "export", "inspect", "predict", "evaluate", "benchmark", "demo"):
+    for command in ("data", "train", "export", "inspect", "predict", "watch", "evaluate", "benchmark", "demo"):
         assert command in shown
         assert "Example: fmnist-edge" in " ".join(run(command, "--help").out.split())
 
@@ -204,10 +208,83 @@ def test_demo_walks_the_whole_path_and_can_be_repeated(run: Run, tmp_path: Path)
 
 def test_several_pictures_with_a_bad_one_among_them(run: Run, png: Path, int8_onnx: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_text("not a picture")
-    done = run("predict", png, "bad.png", png, "--model", int8_onnx, "--json")
+    done = run("predict", png, "bad.png", "none.png", "empty*", png, "--model", int8_onnx, "--json")
     assert done.code == 1
-    assert len(done.out.splitlines()) == 2
-    assert "bad.png" in done.err
+    assert [json.loads(line)["file"] for line in done.out.splitlines()] == [str(png), str(png)]
+    assert len(done.err.splitlines()) == 3
+    for name in ("bad.png", "none.png", "empty*"):
+        assert name in done.err
+
+
+def test_folders_patterns_and_standard_input(
+    run: Run, png: Path, int8_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("b.png", "a.PNG", "notes.txt", ".hidden.png"):
+        shutil.copy(png, folder / name)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(png.read_bytes())))
+    done = run("predict", "photos", "photos/*.png", "-", "--model", int8_onnx, "--json")
+    assert done.code == 0
+    files = [json.loads(line)["file"] for line in done.out.splitlines()]
+    assert files == ["photos/a.PNG", "photos/b.png", "photos/b.png", "-"]
+
+
+def test_the_three_ways_to_print_say_the_same(run: Run, png: Path, int8_onnx: Path) -> None:
+    photo = PHOTOS / "dress-001.jpg"
+    given = ("predict", png, photo, "--model", int8_onnx, "--top", 2)
+    objects = [json.loads(line) for line in run(*given, "--json").out.splitlines()]
+    rows = list(csv.DictReader(run(*given, "--csv").out.splitlines()))
+    lines = run(*given).out.splitlines()
+    assert [said["as"] for said in objects] == ["dataset", "photo"]
+    for said, row, line in zip(objects, rows, lines, strict=True):
+        second = said["top"][1]
+        assert list(said) == ["file", "label", "index", "probability", "confidence", "unsure", "as", "top"]
+        assert row == {
+            "file": said["file"],
+            "label": said["label"],
+            "probability": str(said["probability"]),
+            "confidence": str(said["confidence"]),
+            "unsure": "yes" if said["unsure"] else "no",
+            "label_2": second["label"],
+            "probability_2": str(second["probability"]),
+        }
+        assert line.startswith(said["file"])
+        assert f"{said['label']:<11} {said['probability']:6.1%}" in line
+        assert f"{second['label']:<11} {second['probability']:6.1%}" in line
+        assert line.endswith("unsure") is said["unsure"]
+
+
+def test_as_decides_what_a_picture_is_taken_for(run: Run, png: Path, int8_onnx: Path) -> None:
+    for kind in ("dataset", "photo"):
+        done = run("predict", png, "--model", int8_onnx, "--as", kind, "--json")
+        assert json.loads(done.out)["as"] == kind
+    assert run("predict", png, "--model", int8_onnx, "--as", "painting").code == 2
+
+
+def test_show_draws_a_row_for_every_picture(run: Run, png: Path, int8_onnx: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_text("not a picture")
+    done = run("predict", PHOTOS / "dress-001.jpg", "bad.jpg", png, "--model", int8_onnx, "--show", "sheet.png")
+    assert done.code == 1
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        one = sheet.height
+    assert run("predict", png, "--model", int8_onnx, "--show", "sheet.png").code == 0
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.height < one <= 2 * sheet.height
+    one_line_error(
+        dataclasses.replace(run("predict", png, "--model", int8_onnx, "--show", "sheet.xyz"), out=""), "sheet.xyz"
+    )
+
+
+def test_progress_is_for_many_pictures(run: Run, png: Path, int8_onnx: Path) -> None:
+    assert run("predict", *[png] * 19, "--model", int8_onnx).err == ""
+    many = run("predict", *[png] * 20, "--model", int8_onnx)
+    assert len(many.out.splitlines()) == 20
+    assert many.err.startswith("predicting: done in")
+
+
+def test_json_and_csv_at_once(run: Run, png: Path, int8_onnx: Path) -> None:
+    one_line_error(run("predict", png, "--model", int8_onnx, "--json", "--csv"), "cannot print JSON and CSV at once")
 
 
 # --- bad input -----------------------------------------------------------------------------------------------------
@@ -283,7 +360,9 @@ def test_bad_pictures(run: Run, content: bytes, says: str, int8_onnx: Path, tmp_
 
 def test_missing_picture_and_folder_for_a_picture(run: Run, int8_onnx: Path, tmp_path: Path) -> None:
     one_line_error(run("predict", "none.png", "--model", int8_onnx), "none.png", "No such file")
-    one_line_error(run("predict", tmp_path, "--model", int8_onnx), "Is a directory")
+    (tmp_path / "empty").mkdir()
+    one_line_error(run("predict", "empty", "--model", int8_onnx), "no pictures in empty", ".jpg")
+    one_line_error(run("predict", "*.gif", "--model", int8_onnx), "no file matches *.gif")
 
 
 def test_no_model_to_predict_with(run: Run, png: Path) -> None:
@@ -397,3 +476,25 @@ def test_a_picture_through_both_formats_in_fresh_processes(int8_onnx: Path, int8
         assert done.stderr == ""
         answers.append(done.stdout)
     assert answers[0] == answers[1]
+
+
+def test_watch_tells_of_what_arrives_until_it_is_interrupted(
+    interruptible: None, int8_onnx: Path, png: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "arriving"
+    folder.mkdir()
+    shutil.copy(png, folder / "before.png")
+    arguments = ["watch", str(folder), "--model", str(int8_onnx), "--every", "0.05", "--json"]
+    command = [sys.executable, "-m", "fmnist_edge.cli", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        assert "watching" in watching.stderr.readline()
+        (folder / "bad.png").write_text("not a picture")
+        assert "bad.png" in watching.stderr.readline()
+        shutil.copy(PHOTOS / "dress-001.jpg", folder / "after.jpg")
+        answer = json.loads(watching.stdout.readline())
+        watching.send_signal(signal.SIGINT)
+        out, err = watching.communicate(timeout=30)
+    assert Path(answer["file"]).name == "after.jpg"
+    assert (watching.returncode, out, err) == (0, "", "")

@@ -146,6 +146,10 @@ def test_the_card_says_what_the_file_is_and_where_it_comes_from(name: str, expor
     assert card.versions["onnx"] == onnx.__version__
     assert card.versions["keras"] == keras.__version__
     assert (card.calibration is not None) == RECIPES[card.recipe].calibrated
+    assert card.confidence is not None
+    assert (card.confidence["split"], card.confidence["n"]) == ("validation", 5_000)
+    assert card.confidence["error"] == pytest.approx(1 - metrics["validation"]["accuracy"], abs=1e-3)
+    assert card.confidence["error_when_sure"] <= card.confidence["error"] / 2
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -45,6 +45,14 @@ def test_a_field_that_a_later_release_adds_does_no_harm(card: ModelCard) -> None
     assert ModelCard.from_json(changed(card, mood="sunny"), source="it") == card
 
 
+def test_a_card_from_before_there_was_a_confidence_is_read(card: ModelCard) -> None:
+    old = json.loads(card.to_json())
+    del old["confidence"]
+    assert ModelCard.from_json(json.dumps(old), source="it") == card
+    fitted = dataclasses.replace(card, confidence={"temperature": 1.5})
+    assert ModelCard.from_json(fitted.to_json(), source="it") == fitted
+
+
 def test_a_card_comes_back_from_either_kind_of_file(tmp_path: Path, card: ModelCard) -> None:
     assert read_onnx_card({"other": "entry", ONNX_KEY: card.to_json()}, source="it") == card
     assert read_tflite_card(put_card(tmp_path / "a.tflite", card.to_json())) == card

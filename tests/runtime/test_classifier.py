@@ -13,7 +13,10 @@ from PIL import Image
 from fmnist_edge import EdgeError
 from fmnist_edge.dataset import LABELS, Split
 from fmnist_edge.runtime import Classifier, Prediction
-from fmnist_edge.runtime.picture import Picture
+from fmnist_edge.runtime.confidence import DEFAULT, Confidence
+from fmnist_edge.runtime.picture import Picture, prepare
+
+PHOTOS = Path(__file__).parents[1] / "data" / "photos"
 
 
 @pytest.fixture(scope="module", params=["onnx", "tflite"])
@@ -105,5 +108,58 @@ def test_the_top_classes_come_most_probable_first(
 def test_equal_classes_are_told_in_label_order() -> None:
     row: npt.NDArray[np.float32] = np.array([0.25, 0.5, 0.25], np.float32)
     prediction = Prediction.of(row, ("Bag", "Coat", "Dress"))
-    assert prediction == Prediction("Coat", 1, 0.5, (0.25, 0.5, 0.25), ("Bag", "Coat", "Dress"))
+    assert prediction == Prediction("Coat", 1, 0.5, (0.25, 0.5, 0.25), ("Bag", "Coat", "Dress"), 0.5, unsure=False)
     assert prediction.top(3) == [("Coat", 0.5), ("Bag", 0.25), ("Dress", 0.25)]
+
+
+# --- photos and trust ------------------------------------------------------------------------------------------------
+
+
+def test_a_photo_is_judged_by_the_mean_of_its_views(classifier: Classifier) -> None:
+    photo = PHOTOS / "dress-001.jpg"
+    views = prepare(photo).views
+    assert len(views) > 1
+    mean = np.mean([classifier.predict(view).probabilities for view in views], axis=0)
+    said = classifier.predict(photo)
+    assert said.probabilities == pytest.approx(mean, abs=1e-5)
+    assert said.index == mean.argmax()
+    assert classifier.predict_batch([views[0], photo, views[1]])[1].probabilities == pytest.approx(mean, abs=1e-5)
+
+
+def test_the_kind_of_a_picture_decides_what_is_done_with_it(classifier: Classifier, png: Path) -> None:
+    with Image.open(png) as image:
+        pixels = np.asarray(image)
+    as_photo = classifier.predict(pixels, kind="photo")
+    assert as_photo.probabilities != classifier.predict(pixels).probabilities
+    assert classifier.predict_batch([pixels, png], kind="photo")[1] == classifier.predict(png, kind="photo")
+    assert classifier.predict(pixels, kind="dataset") == classifier.predict(pixels)
+
+
+def test_the_calibration_of_the_export_decides_who_is_unsure(int8_onnx: Path, test_split: Split) -> None:
+    with Classifier(int8_onnx) as classifier:
+        calibration = Confidence.of_card(classifier._runner.card, source="card")
+        answers = [classifier.predict(pixels) for pixels in test_split.images[:300]]
+    assert calibration != DEFAULT
+    for answer in answers:
+        assert answer.confidence == pytest.approx(calibration.of_row(answer.probabilities, answer.index))
+        assert answer.unsure is (answer.confidence < calibration.threshold)
+    right = np.array([answer.index == label for answer, label in zip(answers, test_split.labels, strict=False)])
+    sure = np.array([not answer.unsure for answer in answers])
+    assert 0.2 < sure.mean() < 1
+    assert right[sure].mean() > right.mean()
+
+
+def test_a_photo_of_nothing_is_unsure_however_clear_its_answer(classifier: Classifier) -> None:
+    assert classifier.predict(Image.new("RGB", (300, 400), (140, 120, 110))).unsure
+    rows: npt.NDArray[np.float32] = np.eye(10, dtype=np.float32)[[3, 3]]
+    assert not Prediction.of_views(rows, LABELS, DEFAULT).unsure
+    assert Prediction.of_views(rows, LABELS, DEFAULT, found=False).unsure
+
+
+def test_more_pictures_than_go_into_one_run(
+    classifier: Classifier, test_split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures: list[Picture] = list(test_split.images[:7])
+    at_once = [answer.label for answer in classifier.predict_batch(pictures)]
+    monkeypatch.setattr("fmnist_edge.runtime.classifier._AT_ONCE", 3)
+    assert [answer.label for answer in classifier.predict_batch(pictures)] == at_once

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from fmnist_edge import EdgeError
 from fmnist_edge.dataset import Split
-from fmnist_edge.runtime.picture import load_picture
+from fmnist_edge.runtime.picture import load_picture, prepare
 
 Pixels = npt.NDArray[np.uint8]
 ORIENTATION = 0x0112
@@ -29,19 +29,20 @@ def encode(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     return stream.getvalue()
 
 
-def square(*, garment: int = 0, background: int = 255, side: int = 280) -> Image.Image:
-    """A grey picture of a square garment in the middle of a plain background."""
+def garment(*, tone: int = 0, background: int = 255, side: int = 280) -> Image.Image:
+    """A grey picture of a garment, twice as high as wide, in the middle of a plain background."""
     image = Image.new("L", (side, side), background)
-    image.paste(garment, (side // 4, side // 4, side - side // 4, side - side // 4))
+    image.paste(tone, (side * 3 // 8, side // 4, side * 5 // 8, side * 3 // 4))
     return image
 
 
-def require_bright_on_black(pixels: Pixels, *, tolerance: int = 3) -> None:
-    """Check that the corners are black and the middle is white."""
+def require_garment(pixels: Pixels) -> None:
+    """Check that the garment is bright, fills the height, keeps its proportions, and stands in the middle of black."""
     assert pixels.shape == (28, 28)
     assert pixels.dtype == np.uint8
-    assert max(int(pixels[y, x]) for y in (0, 1, -1) for x in (0, 1, -1)) <= tolerance
-    assert int(pixels[10:18, 10:18].min()) >= 255 - tolerance
+    assert int(pixels[1:-1, 9:19].min()) >= 40
+    assert not pixels[:, :6].any()
+    assert not pixels[:, -6:].any()
 
 
 # --- pictures of the dataset pass through untouched ------------------------------------------------------------------
@@ -81,86 +82,117 @@ def test_a_path_may_be_a_string(png: Path, test_split: Split) -> None:
 def transparent() -> Image.Image:
     """A black garment on nothing, which is stored as black."""
     image = Image.new("RGBA", (280, 280), (0, 0, 0, 0))
-    image.paste((0, 0, 0, 255), (70, 70, 210, 210))
+    image.paste((0, 0, 0, 255), (105, 70, 175, 210))
     return image
 
 
 def palette_with_transparency() -> bytes:
     image = Image.new("P", (280, 280), 0)
     image.putpalette([0, 0, 0, 0, 0, 0])
-    image.paste(1, (70, 70, 210, 210))
+    image.paste(1, (105, 70, 175, 210))
     return encode(image, transparency=0)
+
+
+PICTURES: dict[str, Pixels | bytes | Image.Image] = {
+    "white background": encode(garment()),
+    "dark background": encode(garment(tone=250, background=60)),
+    "rgb": encode(garment().convert("RGB")),
+    "palette": encode(garment().convert("P")),
+    "1 bit": encode(garment().convert("1")),
+    "gif": encode(garment(), "GIF"),
+    "webp": encode(garment(), "WEBP", lossless=True),
+    "jpeg": encode(garment(), "JPEG", quality=95),
+    "progressive jpeg": encode(garment(), "JPEG", quality=95, progressive=True),
+    "cmyk jpeg": encode(garment().convert("RGB").convert("CMYK"), "JPEG", quality=95),
+    "16 bits": encode(Image.fromarray(np.asarray(garment()).astype(np.uint16) * 257)),
+    "16-bit pgm": encode(Image.fromarray(np.asarray(garment()).astype(np.uint16) * 257), "PPM"),
+    "alpha": encode(transparent()),
+    "palette with transparency": palette_with_transparency(),
+    "image with alpha": transparent(),
+    "image of floats": garment().convert("F"),
+    "array (h, w)": np.asarray(garment()),
+    "array (h, w, 3)": np.asarray(garment().convert("RGB")),
+    "array (h, w, 4)": np.asarray(transparent()),
+}
+
+
+@pytest.mark.parametrize("picture", PICTURES.values(), ids=PICTURES.keys())
+def test_the_garment_of_a_picture_of_any_kind_ends_bright_on_black(picture: Pixels | bytes | Image.Image) -> None:
+    prepared = prepare(picture)
+    require_garment(load_picture(picture))
+    assert prepared.kind == "photo"
+    assert prepared.garment is not None
+    assert prepared.garment.found
+    assert prepared.photo is not None
+    assert prepared.photo.mode == "RGB"
+
+
+@pytest.mark.parametrize("side", [56, 3_000])
+def test_a_large_jpeg_is_read_like_a_small_one(side: int) -> None:
+    require_garment(load_picture(encode(garment(side=side), "JPEG", quality=95)))
+
+
+def test_a_large_jpeg_is_not_decoded_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    transpose = ImageOps.exif_transpose
+
+    def spy(image: Image.Image) -> Image.Image:
+        sizes.append(image.size)
+        return transpose(image)
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", spy)
+    load_picture(encode(garment(side=3_000), "JPEG"))
+    assert sizes == [(375, 375)]  # an eighth, which is the least that JPEG knows
+
+
+@pytest.mark.parametrize("size", [(40, 80), (80, 40), (10, 20), (8, 1000), (1000, 8)])
+def test_of_a_picture_that_shows_nothing_something_is_made_all_the_same(size: tuple[int, int]) -> None:
+    prepared = prepare(Image.new("L", size, 140))
+    assert prepared.garment is not None
+    assert not prepared.garment.found
+    assert prepared.views.shape[1:] == (28, 28)
+
+
+# --- what a picture is taken for -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", [29, 56, 280])
+def test_an_enlarged_picture_of_the_dataset_is_made_small_again(side: int, test_split: Split) -> None:
+    pixels = test_split.images[0]
+    large = Image.fromarray(pixels).resize((side, side), Image.Resampling.NEAREST)
+    assert prepare(large).kind == "dataset"
+    difference = load_picture(large).astype(int) - pixels
+    assert np.abs(difference).mean() <= (0 if side % 28 == 0 else 8)
+
+
+def test_almost_every_picture_of_the_dataset_is_known_as_one_when_enlarged(test_split: Split) -> None:
+    large = [Image.fromarray(pixels).resize((112, 112)) for pixels in test_split.images[:200]]
+    assert sum(prepare(image).kind == "dataset" for image in large) >= 198
 
 
 @pytest.mark.parametrize(
     "picture",
     [
-        encode(square()),
-        encode(square(garment=255, background=0)),
-        encode(square().convert("RGB")),
-        encode(square().convert("P")),
-        encode(square().convert("1")),
-        encode(square(), "GIF"),
-        encode(square(), "WEBP", lossless=True),
-        encode(square(), "JPEG", quality=95),
-        encode(square().convert("RGB").convert("CMYK"), "JPEG", quality=95),
-        encode(Image.fromarray(np.asarray(square()).astype(np.uint16) * 257)),
-        encode(Image.fromarray(np.asarray(square()).astype(np.uint16) * 257), "PPM"),
-        encode(transparent()),
-        palette_with_transparency(),
-        transparent(),
-        square().convert("F"),
-        np.asarray(square()),
-        np.asarray(square().convert("RGB")),
-        np.asarray(transparent()),
+        Image.new("RGB", (28, 28), (200, 30, 30)),
+        Image.new("L", (56, 57), 0),
+        garment(background=40, tone=250),
+        garment(background=0, tone=250).convert("RGB").point([0] * 256 + list(range(256)) * 2),
     ],
-    ids=[
-        "white background",
-        "black background",
-        "rgb",
-        "palette",
-        "1 bit",
-        "gif",
-        "webp",
-        "jpeg",
-        "cmyk jpeg",
-        "16 bits",
-        "16-bit pgm",
-        "alpha",
-        "palette with transparency",
-        "image with alpha",
-        "image of floats",
-        "array (h, w)",
-        "array (h, w, 3)",
-        "array (h, w, 4)",
-    ],
+    ids=["28x28 in colour", "not square", "dark border", "black border and colour"],
 )
-def test_a_picture_of_any_kind_ends_bright_on_black(picture: Pixels | bytes | Image.Image) -> None:
-    require_bright_on_black(load_picture(picture), tolerance=8)
+def test_what_is_taken_for_a_photo(picture: Image.Image) -> None:
+    assert prepare(picture).kind == "photo"
 
 
-@pytest.mark.parametrize("side", [56, 3_000])
-def test_a_large_jpeg_is_read_like_a_small_one(side: int) -> None:
-    require_bright_on_black(load_picture(encode(square(side=side), "JPEG", quality=95)))
-
-
-@pytest.mark.parametrize("size", [(40, 80), (80, 40), (10, 20), (2, 4), (1, 1000), (1000, 1)])
-def test_a_picture_that_is_no_square_is_laid_on_one_of_its_borders_tone(size: tuple[int, int]) -> None:
-    assert np.array_equal(load_picture(Image.new("L", size, 40)), np.full((28, 28), 40))
-    assert np.array_equal(load_picture(Image.new("L", size, 200)), np.full((28, 28), 55))
-
-
-@pytest.mark.parametrize(("tone", "becomes"), [(0, 0), (127, 127), (128, 127), (255, 0)])
-def test_a_picture_is_negated_from_the_middle_tone_up(tone: int, becomes: int) -> None:
-    assert np.array_equal(load_picture(Image.new("L", (56, 56), tone)), np.full((28, 28), becomes))
-
-
-def test_a_narrow_garment_keeps_its_proportions() -> None:
-    image = Image.new("L", (140, 280), 255)
-    image.paste(0, (40, 70, 100, 210))
-    bright = load_picture(image) > 127
-    assert np.flatnonzero(bright.any(axis=0)).tolist() == list(range(11, 17))
-    assert np.flatnonzero(bright.any(axis=1)).tolist() == list(range(7, 21))
+def test_the_kind_can_be_decided_by_hand(test_split: Split) -> None:
+    pixels = test_split.images[1]
+    assert prepare(pixels, kind="photo").kind == "photo"
+    assert prepare(encode(Image.fromarray(pixels)), kind="photo").kind == "photo"
+    photo = garment(background=200, tone=90).convert("RGB")
+    taken = prepare(photo, kind="dataset")
+    assert taken.kind == "dataset"
+    assert taken.views.shape == (1, 28, 28)
+    assert (int(taken.views[0, 0, 0]), int(taken.views[0, 14, 14])) == (200, 90)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -191,7 +223,7 @@ def test_a_picture_is_not_changed_by_being_looked_at() -> None:
 @pytest.mark.filterwarnings("error")
 def test_odd_metadata_neither_warns_nor_matters() -> None:
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\xff\xff\0\x06\0\0"
-    assert np.array_equal(load_picture(encode(square(), exif=exif)), load_picture(square()))
+    assert np.array_equal(load_picture(encode(garment(), exif=exif)), load_picture(garment()))
 
 
 # --- what is no picture ----------------------------------------------------------------------------------------------
@@ -207,6 +239,12 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
+def animation(kind: str) -> bytes:
+    """Return three pictures in one file."""
+    frames = [Image.new("RGB", (60, 60), color) for color in ("red", "green", "blue")]
+    return encode(frames[0], kind, save_all=True, append_images=frames[1:])
+
+
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (100, 100), np.uint8))
 BAD_FILES = {
     "empty": (b"", "is empty; expected a picture; got 0 bytes"),
@@ -220,6 +258,16 @@ BAD_FILES = {
     "a format that is not decoded": (encode(NOISE, "AVIF"), "expected a picture; got something else; next: use a PNG"),
     "nothing but a header": (png_header(100, 100), "expected a picture; got "),
     "too large": (png_header(9_000, 9_000), "is too large; expected at most 64,000,000 pixels; got 9000 x 9000"),
+    "too large for a gif": (
+        encode(Image.new("L", (8_001, 8_000)), "GIF"),
+        "is too large; expected at most 64,000,000 pixels; got 8001 x 8000",
+    ),
+    "a bomb": (png_header(50_000, 50_000), "expected a picture; got Image size .* exceeds limit"),
+    "animated gif": (animation("GIF"), "is animated; expected one picture; got 3; next: save one of them"),
+    "animated png": (animation("PNG"), "is animated; expected one picture; got 3; next: save one of them"),
+    "animated webp": (animation("WEBP"), "is animated; expected one picture; got 3; next: save one of them"),
+    "one pixel": (encode(Image.new("L", (1, 1))), "is too small; expected at least 8 x 8 pixels; got 1 x 1"),
+    "one row": (encode(Image.new("L", (1_000, 7))), "is too small; expected at least 8 x 8 pixels; got 1000 x 7"),
     "larger than pillow allows": (png_header(60_000, 60_000), "expected a picture; got Image size .* exceeds limit"),
 }
 
@@ -251,8 +299,7 @@ def test_an_image_that_cannot_be_used_is_refused(picture: Callable[[], Image.Ima
 
 def test_a_picture_of_just_the_largest_size_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fmnist_edge.runtime.picture.MAX_PIXELS", 30 * 40)
-    require_black = np.zeros((28, 28), np.uint8)
-    assert np.array_equal(load_picture(encode(Image.new("L", (30, 40)))), require_black)
+    assert load_picture(encode(Image.new("L", (30, 40)))).shape == (28, 28)
     with pytest.raises(EdgeError, match="too large; expected at most 1,200 pixels; got 31 x 40"):
         load_picture(encode(Image.new("L", (31, 40))))
 
@@ -282,3 +329,32 @@ def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
         load_picture(tmp_path / "absent.png")
     with pytest.raises(EdgeError, match=r"cannot read .*; expected a picture; got Is a directory"):
         load_picture(str(tmp_path))
+
+
+def test_a_jpeg_is_measured_at_the_size_it_is_decoded_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fmnist_edge.runtime.picture.MAX_PIXELS", 100_000)
+    require_garment(load_picture(encode(garment(side=2_400), "JPEG")))  # an eighth: 300 x 300
+    with pytest.raises(EdgeError, match="too large; expected at most 100,000 pixels; got 2400 x 2400"):
+        load_picture(encode(garment(side=2_400), "JPEG", progressive=True))  # its memory is that of the full size
+
+
+def test_the_further_pictures_in_a_phones_jpeg_do_not_matter() -> None:
+    content = encode(garment(), "MPO", save_all=True, append_images=[Image.new("L", (40, 40))])
+    with Image.open(io.BytesIO(content)) as opened:
+        assert getattr(opened, "n_frames", 1) == 2
+    require_garment(load_picture(content))
+
+
+def test_a_picture_is_known_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(encode(garment(), "JPEG", quality=95))
+    require_garment(load_picture(path))
+
+
+def test_a_fault_of_ours_is_not_called_a_damaged_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(photo: object, found: object) -> None:
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr("fmnist_edge.runtime.views.views_of", broken)
+    with pytest.raises(RuntimeError, match="ours"):
+        load_picture(encode(garment()))

@@ -1,0 +1,52 @@
+"""The command `watch`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..common.errors import EdgeError
+from .predict import As
+from .printing import table_writer, write_json
+from .shared import Json, Threads, fail, say
+
+
+def watch(
+    folder: Annotated[Path, typer.Argument(help="Folder that pictures arrive in.")],
+    model: Annotated[Path | None, typer.Option(help="An .onnx or .tflite file (the newest in exports/).")] = None,
+    every: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.05, max=3600)] = 1.0,
+    existing: Annotated[bool, typer.Option(help="Begin with the pictures that are there.")] = False,
+    top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 1,
+    kind: Annotated[As, typer.Option("--as", help="Dataset pictures are taken as they are.")] = As.AUTO,
+    threads: Threads = 1,
+    as_json: Json = False,
+) -> None:
+    """Say what is on each picture that arrives in a folder, until Ctrl-C.
+
+    Example: fmnist-edge watch photos --every 2
+    """
+    from ..runtime.classifier import Classifier
+    from ..runtime.gather import classify_all
+    from ..runtime.locate import default_model
+    from ..runtime.watch import FolderWatch
+
+    def report(error: EdgeError) -> None:
+        fail(str(error))
+
+    write = write_json if as_json else table_writer([])
+    with Classifier(model or default_model(), threads=threads) as classifier:
+        arrivals = FolderWatch(folder, existing=existing, report=report)
+        say(f"watching {folder}; Ctrl-C ends")
+        try:
+            while True:
+                arrived = [str(path) for path in arrivals.poll()]
+                for answer in classify_all(classifier, arrived, report, kind=kind.value):
+                    write(answer, top)
+                    sys.stdout.flush()  # the next one may be hours away
+                time.sleep(every)
+        except KeyboardInterrupt:
+            return

@@ -125,7 +125,7 @@ def resume(
 def _read_options(folder: RunFolder) -> TrainOptions:
     try:
         return TrainOptions(**folder.read_config()["options"])
-    except TypeError as error:
+    except (AttributeError, TypeError) as error:
         expected = "the options of this version of fmnist-edge"
         raise EdgeError(f"cannot resume with {folder.config}", expected=expected, got=str(error)) from error
 

@@ -78,10 +78,10 @@ def start(
     if folder.is_started() or folder.is_finished():
         hint = f"train --resume --out {path}, or another --out"
         raise EdgeError(f"{path} holds a training run already", expected="a new folder", hint=hint)
-    require_writable(path)
-    data = TrainingData.load(data_dir, options, progress)
     keras.utils.set_random_seed(options.seed)
     model = build_model(options)
+    data = TrainingData.load(data_dir, options, progress)
+    require_writable(path)
     write_json(folder.config, _describe(options, data))
     run = _Run(folder, options, data, model, [], EventLog.of(folder, wanted=event_log), progress, report)
     return run.complete()

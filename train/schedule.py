@@ -40,8 +40,8 @@ def one_cycle(progress: float, *, warmup: float) -> float:
 
     After L. Smith and N. Topin, "Super-Convergence", arXiv 1708.07120, with PyTorch's numbers; the momentum stays.
 
-    >>> one_cycle(0.0, warmup=0.3), one_cycle(0.3, warmup=0.3), one_cycle(1.0, warmup=0.3)
-    (0.04, 1.0, 4e-06)
+    >>> [round(one_cycle(progress, warmup=0.3), 6) for progress in (0.0, 0.3, 1.0)]
+    [0.04, 1.0, 4e-06]
     """
     if progress < warmup:
         return _half_cosine(1 / _START_DIVISOR, 1.0, progress / warmup)

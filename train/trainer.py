@@ -105,7 +105,7 @@ def resume(
         report: as in `start`.
 
     Raises:
-        EdgeError: no training was begun there, it is finished, or its files are damaged.
+        EdgeError: no training was begun there, it is finished, its files are damaged, or its teacher has changed.
     """
     folder = RunFolder(path)
     if folder.is_finished():
@@ -113,6 +113,7 @@ def resume(
     options = _read_options(folder)
     require_writable(path)
     data = TrainingData.load(data_dir, options, progress)
+    _require_same_teacher(folder, options)
     keras.utils.set_random_seed(options.seed)
     checkpoint = folder.newest_checkpoint()
     model, history = (
@@ -128,6 +129,16 @@ def _read_options(folder: RunFolder) -> TrainOptions:
     except (AttributeError, TypeError) as error:
         expected = "the options of this version of fmnist-edge"
         raise EdgeError(f"cannot resume with {folder.config}", expected=expected, got=str(error)) from error
+
+
+def _require_same_teacher(folder: RunFolder, options: TrainOptions) -> None:
+    """Check that the teacher is still the one that the run was begun with."""
+    began = folder.read_config().get("teacher", [])
+    now = describe_teacher(options.teacher)
+    if began != now:
+        files = ", ".join(entry["file"] for entry in now)
+        hint = "put the file back, or begin another training"
+        raise EdgeError(f"{files} has changed since the run was begun", expected="the same teacher", hint=hint)
 
 
 def _describe(options: TrainOptions, data: TrainingData) -> dict[str, Any]:

@@ -201,6 +201,14 @@ def test_a_teacher_is_recorded_and_asked(unbroken: Path, tmp_path: Path) -> None
     assert not same_weights(unbroken, run.path)
 
 
+def test_a_run_is_not_resumed_with_another_teacher(unbroken: Path, tmp_path: Path) -> None:
+    teacher = str(unbroken / "model.keras")
+    config = {"options": {"arch": "compact", "teacher": [teacher]}, "teacher": [{"file": teacher, "sha256": "00"}]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(EdgeError, match=r"model.keras has changed since the run was begun; expected the same teacher"):
+        trainer.resume(tmp_path, report=quiet)
+
+
 def test_what_tensorboard_shows_is_written_where_it_is_asked_for(unbroken: Path, tmp_path: Path) -> None:
     run = trainer.start(OPTIONS, tmp_path / "run", event_log=True, report=quiet)
     (file,) = run.events.iterdir()

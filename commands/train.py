@@ -17,37 +17,78 @@ if TYPE_CHECKING:
 
 
 def train(
-    arch: Annotated[str | None, typer.Option(help="Architecture: seed (default) or compact.")] = None,
+    arch: Annotated[str | None, typer.Option(help="seed (default), compact, or path/to/file.py:function.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images (15).")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step (128).")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Adam's step size (0.001).")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="adam (default), adamw, or sgd with momentum.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Step size at its highest (0.001).")] = None,
+    schedule: Annotated[str | None, typer.Option(help="constant (default), cosine or one-cycle.")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Share of the training in which the step size rises.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Share of each weight taken off a step.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Share of units dropped (0.2).")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order and dropout (0).")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="Share of a label spread over all classes.")] = None,
+    weight_average: Annotated[float | None, typer.Option(help="Average the weights: kept a step, as 0.999.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without a better one.")] = None,
+    shift: Annotated[int | None, typer.Option(help="Move pictures by up to so many pixels.")] = None,
+    flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Mirror every other picture.")] = None,
+    rotate: Annotated[float | None, typer.Option(help="Turn pictures by up to so many degrees.")] = None,
+    scale: Annotated[float | None, typer.Option(help="Make pictures larger or smaller by up to this share.")] = None,
+    shear: Annotated[float | None, typer.Option(help="Slant pictures by up to this slope.")] = None,
+    brightness: Annotated[float | None, typer.Option(help="Make lighter or darker by up to this share.")] = None,
+    shade: Annotated[float | None, typer.Option(help="Light from one side, up to this share.")] = None,
+    erase: Annotated[float | None, typer.Option(help="Share of pictures with a rectangle painted over.")] = None,
+    mixup: Annotated[float | None, typer.Option(help="Blend pictures: concentration, as 0.2.")] = None,
+    cutmix: Annotated[float | None, typer.Option(help="Share of pictures with a piece of another.")] = None,
+    teacher: Annotated[list[Path] | None, typer.Option(help="Learn from this .keras file; may be repeated.")] = None,
+    teacher_weight: Annotated[float | None, typer.Option(help="Teacher against labels, 0 to 1 (0.5).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order, augmentation and dropout (0).")] = None,
     limit: Annotated[int | None, typer.Option(help="Train on the first so many images only, for a quick try.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The quick variant of the architecture's recipe.")] = False,
     config: Annotated[
         Path | None, typer.Option(help="TOML file with the options above; the command line wins.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder (runs/ARCH-TIME).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write logs for TensorBoard, too.")] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Train a model and write a run folder that says how.
 
-    Example: fmnist-edge train --epochs 15
+    What is left out is taken from the recipe of the architecture, where it has one (compact), else it is the default in
+    brackets. Example: fmnist-edge train --epochs 15
     """
     chosen = {
         "arch": arch,
         "epochs": epochs,
         "batch_size": batch_size,
+        "optimizer": optimizer,
         "learning_rate": learning_rate,
+        "schedule": schedule,
+        "warmup": warmup,
+        "weight_decay": weight_decay,
         "dropout": dropout,
+        "label_smoothing": label_smoothing,
+        "weight_average": weight_average,
+        "patience": patience,
+        "shift": shift,
+        "flip": flip,
+        "rotate": rotate,
+        "scale": scale,
+        "shear": shear,
+        "brightness": brightness,
+        "shade": shade,
+        "erase": erase,
+        "mixup": mixup,
+        "cutmix": cutmix,
+        "teacher": [str(path) for path in teacher] if teacher else None,
+        "teacher_weight": teacher_weight,
         "seed": seed,
         "limit": limit,
     }
-    if resume and (config or any(value is not None for value in chosen.values())):
+    if resume and (config or quick or any(value is not None for value in chosen.values())):
         raise EdgeError("--resume goes on with the options of the run", hint="leave the other options out")
-    folder = run_training(chosen, config, out, data_dir, resume=resume)
+    folder = run_training(chosen, config, out, data_dir, resume=resume, quick=quick, event_log=tensorboard)
     metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
     if as_json:
         print_json({"folder": str(folder.path), **metrics})
@@ -57,9 +98,17 @@ def train(
 
 
 def run_training(
-    chosen: dict[str, Any], config: Path | None, out: Path | None, data_dir: Path | None, *, resume: bool
+    chosen: dict[str, Any],
+    config: Path | None,
+    out: Path | None,
+    data_dir: Path | None,
+    *,
+    resume: bool,
+    quick: bool = False,
+    event_log: bool = False,
 ) -> RunFolder:
     """Begin a training, or go on with one; return its run folder."""
+    from ..train.architectures import short_name
     from ..train.options import make_options
     from ..train.run_folder import new_run_path, unfinished_run
 
@@ -67,14 +116,19 @@ def run_training(
         path = out or unfinished_run().path
         options = None
     else:
-        options = make_options(chosen, config)
-        path = out or new_run_path(options.arch)
+        options = make_options(chosen, config, quick=quick)
+        path = out or new_run_path(short_name(options.arch))
     from ..train import require_tensorflow
 
     require_tensorflow()
     from ..train import trainer
 
-    shared: dict[str, Any] = {"data_dir": data_dir, "progress": ConsoleProgress(), "report": say}
+    shared: dict[str, Any] = {
+        "data_dir": data_dir,
+        "event_log": event_log,
+        "progress": ConsoleProgress(),
+        "report": say,
+    }
     try:
         return trainer.resume(path, **shared) if options is None else trainer.start(options, path, **shared)
     except KeyboardInterrupt:

@@ -388,14 +388,45 @@ def test_unwritable_output_folders(run: Run, place: str, compact_run: Path, int8
         (["--config", "none.toml"], "No such file"),
         (["--config", "typo.toml"], "did you mean epochs?"),
         (["--resume", "--epochs", "3"], "options of the run"),
+        (["--resume", "--quick"], "options of the run"),
+        (["--quick"], "seed has no quick variant"),
+        (["--optimizer", "adamax"], "one of adam, adamw, sgd"),
+        (["--schedule", "step"], "one of constant, cosine, one-cycle"),
+        (["--shift", "28"], "from 0 to 27"),
+        (["--weight-decay", "0.1"], "adamw or sgd"),
+        (["--arch", "none.py:build"], "cannot read none.py"),
+        (["--arch", "mine.py:make"], "mine.py has no function make"),
+        (["--arch", "mine.py:build"], "mine.py:build does not build"),
+        (["--arch", "compact", "--teacher", "none.keras"], "cannot read none.keras"),
     ],
 )
 def test_bad_training_options(run: Run, arguments: list[str], says: str, tmp_path: Path) -> None:
     (tmp_path / "typo.toml").write_text("epoch = 3\n")
+    (tmp_path / "mine.py").write_text("def build(*, classes, dropout): ...\n")
     done = run("train", *arguments)
     one_line_error(done)
     assert any(word in done.err for word in says.split("|"))
     assert not (tmp_path / "runs").exists()
+
+
+def test_an_architecture_of_ones_own_is_trained_by_its_recipe_and_exported(run: Run, tmp_path: Path) -> None:
+    from fmnist_edge.train.architectures import compact
+
+    source = Path(compact.__file__).read_text(encoding="utf-8")
+    (tmp_path / "mine.py").write_text(source.replace("_WIDTH = 64", "_WIDTH = 16").replace('"compact"', '"mine"'))
+    (tmp_path / "mine.toml").write_text('optimizer = "sgd"\nflip = true\n[quick]\nepochs = 1\nlimit = 500\n')
+    trained = run("train", "--arch", "mine.py:build", "--quick", "--no-flip", "--tensorboard")
+    assert trained.code == 0
+    (folder,) = (path for path in Path("runs").iterdir() if not path.is_symlink())
+    assert folder.name.startswith("mine-")
+    options = json.loads((folder / "config.json").read_text())["options"]
+    assert (options["arch"], options["optimizer"], options["flip"]) == ("mine.py:build", "sgd", False)
+    assert len(list((folder / "tensorboard").iterdir())) == 1
+    assert run("export", "--int8").code == 0
+    assert sorted(path.name for path in Path("exports").iterdir()) == [
+        "fmnist-mine-int8.onnx",
+        "fmnist-mine-int8.tflite",
+    ]
 
 
 def test_a_model_with_another_number_of_classes(run: Run, tmp_path: Path) -> None:

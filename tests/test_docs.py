@@ -7,8 +7,10 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,7 @@ IN_SMALL = {
         "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 5"  # hardly trained: answers waver
     ),
 }
+MODELS_IN_SMALL = " --epochs 1 --limit 256"  # for every training of the page of models
 RUN_BY_CI = {"make test", "make check"}  # .ci/run runs these two, and this test with them
 
 
@@ -60,6 +63,21 @@ def test_the_commands_of_the_readme_run_in_their_order(tmp_path: Path, test_spli
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     run(f"python -c {shlex.quote(code)}", tmp_path)
     assert (tmp_path / "report" / "report.html").is_file()
+
+
+def test_the_commands_of_the_page_of_models_run_in_their_order(tmp_path: Path, compact_run: Path) -> None:
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    for kind, file in (("python", "mine.py"), ("toml", "mine.toml")):
+        (content,) = re.findall(rf"```{kind}\n(# {file}\n.*?)```", page, re.DOTALL)
+        (tmp_path / file).write_text(content)
+    for name in ("large", "other"):
+        shutil.copytree(compact_run, tmp_path / "runs" / name)
+    commands = commands_of(ROOT / "docs" / "models.md")
+    assert "fmnist-edge train --arch compact" in commands
+    for command in commands:
+        run(command + MODELS_IN_SMALL if command.startswith("fmnist-edge train") else command, tmp_path)
+        time.sleep(1.1)  # runs are named by the second
+    assert len(list((tmp_path / "exports" / "mine").iterdir())) == 2
 
 
 def test_the_ci_script_runs_what_the_readme_leaves_to_it() -> None:
@@ -95,7 +113,7 @@ def test_the_page_of_commands_is_current(monkeypatch: pytest.MonkeyPatch) -> Non
     assert page.read_text(encoding="utf-8") == help_page(), "run: make docs"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "docs/models.md", "CHANGELOG.md"])
 def test_links_to_files_lead_somewhere(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):

@@ -23,7 +23,11 @@ PACKAGES = (
     "export",
     "commands",
 )
-DATA = {"fmnist_edge/py.typed", "fmnist_edge/benchmarks/boards/count.c"}
+DATA = {
+    "fmnist_edge/py.typed",
+    "fmnist_edge/benchmarks/boards/count.c",
+    "fmnist_edge/train/architectures/compact.toml",
+}
 
 
 @pytest.fixture(scope="module")

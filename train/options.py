@@ -1,16 +1,23 @@
-"""What can be chosen about a training, from the command line or a TOML file."""
+"""What can be chosen about a training, from the command line, a TOML file or the recipe of an architecture."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ..common.errors import EdgeError
-from .architectures import architecture_names
+from .architectures import check_name, recipe_path
+from .schedule import SCHEDULES, Schedule
+
+Optimizer = Literal["adam", "adamw", "sgd"]
+OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
+QUICK = "quick"
+"""The table of a recipe that holds its quick variant."""
 
 
 @dataclass(frozen=True)
@@ -18,32 +25,98 @@ class TrainOptions:
     """Everything that decides the result of a training.
 
     Attributes:
-        arch: name of an architecture in the registry.
+        arch: name of an architecture in the registry, or ``path/to/file.py:function``.
         epochs: passes over the training images, at least 1.
         batch_size: images a step, at least 1.
-        learning_rate: Adam's step size, above 0.
+        optimizer: ``adam``, ``adamw`` (with decoupled weight decay), or ``sgd`` with Nesterov's momentum of 0.9.
+        learning_rate: the step size at its highest, above 0.
+        schedule: how the step size changes: ``constant``, ``cosine`` or ``one-cycle``.
+        warmup: share of all steps in which the step size rises, in [0, 1).
+        weight_decay: share of every weight taken off a step, times the step size; at least 0.
         dropout: share of units dropped, in [0, 1).
-        seed: of initial weights, order of images and dropout; at least 0.
+        label_smoothing: share of every label spread over all classes, in [0, 1).
+        weight_average: how much a running average of the weights keeps at a step, in [0, 1); the averaged weights are
+            what is validated and saved. 0 is off.
+        patience: stop after so many epochs without a better validation accuracy, and keep the best; None goes on to
+            the end, and keeps the last.
+        shift: pixels that a picture is moved by at most, up, down and sideways; 0 to 27.
+        flip: mirror every other picture.
+        rotate: degrees that a picture is turned by at most, 0 to 180.
+        scale: share that a picture is made larger or smaller by at most, in [0, 1).
+        shear: pixels that a row is moved by at most, for every row away from the middle; 0 to 1.
+        brightness: share that a picture is made lighter or darker by at most, 0 to 1.
+        shade: how much lighter one edge may become, and darker the other, 0 to 1.
+        erase: share of the pictures in which a rectangle is painted over, 0 to 1.
+        mixup: concentration of the beta distribution that two pictures are blended by, at least 0; 0 is off.
+        cutmix: share of the pictures that a piece of another is pasted into, 0 to 1.
+        teacher: .keras files whose mean answer is learnt, too.
+        teacher_weight: how much the teacher counts against the labels, 0 to 1.
+        seed: of initial weights, order of images, augmentation and dropout; 0 to 4294967295.
         limit: train on the first so many images only, for a quick try; None for all.
     """
 
     arch: str = "seed"
     epochs: int = 15
     batch_size: int = 128
+    optimizer: Optimizer = "adam"
     learning_rate: float = 1e-3
+    schedule: Schedule = "constant"
+    warmup: float = 0.0
+    weight_decay: float = 0.0
     dropout: float = 0.2
+    label_smoothing: float = 0.0
+    weight_average: float = 0.0
+    patience: int | None = None
+    shift: int = 0
+    flip: bool = False
+    rotate: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    brightness: float = 0.0
+    shade: float = 0.0
+    erase: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    teacher: tuple[str, ...] = ()
+    teacher_weight: float = 0.5
     seed: int = 0
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        names = architecture_names()
-        _require(self.arch in names, "arch", f"one of {', '.join(names)}", self.arch)
-        _require(self.epochs >= 1, "epochs", "at least 1", self.epochs)
-        _require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
-        _require(0 < self.learning_rate < float("inf"), "learning_rate", "above 0", self.learning_rate)
-        _require(0 <= self.dropout < 1, "dropout", "from 0 to below 1", self.dropout)
+        object.__setattr__(self, "teacher", tuple(self.teacher))  # JSON and TOML have lists
+        check_name(self.arch)
+        self._require_choices()
+        self._require_ranges()
+        if self.weight_decay and self.optimizer == "adam":
+            got = f"weight_decay {self.weight_decay!r} with adam"
+            raise EdgeError("adam has no weight decay", expected="adamw or sgd", got=got, hint="add --optimizer adamw")
+
+    def _require_choices(self) -> None:
+        _require(self.optimizer in OPTIMIZERS, "optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer)
+        _require(self.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}", self.schedule)
+
+    def _require_ranges(self) -> None:
+        for name in ("epochs", "batch_size", "patience", "limit"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, name, "at least 1", value)
+        for name in ("warmup", "dropout", "label_smoothing", "weight_average", "scale"):
+            value = getattr(self, name)
+            _require(0 <= value < 1, name, "from 0 to below 1", value)
+        for name in ("shear", "brightness", "shade", "erase", "cutmix", "teacher_weight"):
+            value = getattr(self, name)
+            _require(0 <= value <= 1, name, "from 0 to 1", value)
+        for name in ("weight_decay", "mixup"):
+            value = getattr(self, name)
+            _require(0 <= value < math.inf, name, "at least 0", value)
+        _require(0 < self.learning_rate < math.inf, "learning_rate", "above 0", self.learning_rate)
+        _require(0 <= self.shift < 28, "shift", "from 0 to 27", self.shift)
+        _require(0 <= self.rotate <= 180, "rotate", "from 0 to 180", self.rotate)
         _require(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
-        _require(self.limit is None or self.limit >= 1, "limit", "at least 1", self.limit)
+
+    @property
+    def shares_labels(self) -> bool:
+        """Whether a picture may belong to several classes in part, so that labels are shares and not numbers."""
+        return bool(self.label_smoothing or self.mixup or self.cutmix or self.teacher)
 
 
 def _require(condition: bool, name: str, expected: str, got: object) -> None:
@@ -51,40 +124,80 @@ def _require(condition: bool, name: str, expected: str, got: object) -> None:
         raise EdgeError(f"unusable training option {name}", expected=expected, got=repr(got), hint="see train --help")
 
 
-def make_options(chosen: dict[str, Any], config: Path | None = None) -> TrainOptions:
-    """Merge the defaults, a TOML file and explicit choices; the later wins.
+def make_options(chosen: dict[str, Any], config: Path | None = None, *, quick: bool = False) -> TrainOptions:
+    """Merge the defaults, the recipe of the architecture, a TOML file and explicit choices; the later wins.
 
     Args:
         chosen: option name to value; None means not chosen.
-        config: a TOML file with the same names at its top level.
+        config: a TOML file with the same names at its top level, like the recipes beside the architectures.
+        quick: let the table ``[quick]`` of the recipe, and of `config`, win over what stands above it.
 
     Raises:
-        EdgeError: the file cannot be read, has an unknown key or a value of a wrong type or range.
+        EdgeError: a file cannot be read, has an unknown key or a value of a wrong type or range; or there is no quick
+            variant.
     """
-    values = _read_config(config) if config is not None else {}
-    values.update({name: value for name, value in chosen.items() if value is not None})
-    return TrainOptions(**values)
+    given = {name: value for name, value in chosen.items() if value is not None}
+    values, variant = read_config(config) if config is not None else ({}, {})
+    arch = given.get("arch", values.get("arch", TrainOptions.arch))
+    check_name(arch)
+    recipe = recipe_path(arch)
+    defaults, shortened = read_config(recipe) if recipe is not None else ({}, {})
+    if not quick:
+        return TrainOptions(**{**defaults, **values, **given, "arch": arch})
+    if not shortened and not variant:
+        raise EdgeError(f"{arch} has no quick variant", expected="a table [quick] in its recipe", hint="use --epochs")
+    return TrainOptions(**{**defaults, **shortened, **values, **variant, **given, "arch": arch})
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read options from a TOML file: those at its top, and those of its table ``[quick]``.
+
+    Raises:
+        EdgeError: see `make_options`.
+    """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise EdgeError(f"cannot read {path}", expected="a TOML file", got=error.strerror or str(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise EdgeError(f"cannot read {path}", expected="a TOML file", got=str(error)) from error
-    return {key: _checked(path, key, value) for key, value in values.items()}
+    variant = values.pop(QUICK, {})
+    if not isinstance(variant, dict):
+        raise EdgeError(f"{path} has an unusable {QUICK}", expected="a table", got=repr(variant))
+    return _checked(path, values), _checked(path, variant)
 
 
-def _checked(path: Path, key: str, value: object) -> object:
-    """Check one key of the file against the fields of `TrainOptions`, and return its value."""
-    fields = {field.name: str(field.type) for field in dataclasses.fields(TrainOptions)}
-    if key not in fields:
-        nearest = difflib.get_close_matches(key, fields, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"use one of {', '.join(fields)}"
+def _checked(path: Path, values: dict[str, Any]) -> dict[str, Any]:
+    return {key: _check(path, key, value) for key, value in values.items()}
+
+
+def _check(path: Path, key: str, value: object) -> object:
+    """Check one key of a file against the fields of `TrainOptions`, and return its value."""
+    kinds = {field.name: _kind(field.default) for field in dataclasses.fields(TrainOptions)}
+    if key not in kinds:
+        nearest = difflib.get_close_matches(key, kinds, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"use one of {', '.join(kinds)}"
         raise EdgeError(f"{path} has an unknown key {key!r}", hint=hint)
-    kind = fields[key].split(" ")[0]
-    accepted = {"str": (str,), "int": (int,), "float": (int, float)}[kind]
-    if not isinstance(value, accepted) or isinstance(value, bool):
-        raise EdgeError(f"{path} has an unusable {key}", expected=kind, got=repr(value))
+    kind = kinds[key]
+    if not _fits(value, kind):
+        expected = "a list of str" if kind is tuple else kind.__name__
+        raise EdgeError(f"{path} has an unusable {key}", expected=expected, got=repr(value))
     return value
+
+
+def _kind(default: object) -> type:
+    """Return the type of an option by its default; what may be left out is a whole number."""
+    return int if default is None else type(default)
+
+
+def _fits(value: object, kind: type) -> bool:
+    """Tell whether a value of a TOML file has the type of an option.
+
+    >>> _fits(1, float), _fits(True, int), _fits(["a.keras"], tuple)
+    (True, False, True)
+    """
+    if kind is tuple:
+        return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)

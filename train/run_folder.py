@@ -62,6 +62,16 @@ class RunFolder:
         """Losses and accuracies by epoch."""
         return self.path / "history.csv"
 
+    @property
+    def best(self) -> Path:
+        """The best model so far of a run that may stop early; gone when the run is finished."""
+        return self.path / "best.keras"
+
+    @property
+    def events(self) -> Path:
+        """What TensorBoard shows, where it was asked for."""
+        return self.path / "tensorboard"
+
     def is_finished(self) -> bool:
         """Tell whether the training came to its end."""
         return self.model.is_file()

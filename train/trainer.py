@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from ..benchmarks.evaluation import Evaluation, evaluate
 from ..benchmarks.pictures import save_evaluation
@@ -21,11 +21,15 @@ from ..common.files import atomic_path, require_writable, write_json
 from ..common.progress import Progress, silent
 from ..dataset import LABELS, Split, load_split
 from ..dataset.sources import DATASET_SHA256
-from .architectures import load_architecture
-from .keras_model import KerasRunner
+from .batches import training_batches, validation_batches
+from .building import build_model
+from .distillation import Teacher, describe_teacher
+from .event_log import EventLog
+from .keras_model import KerasRunner, load_keras_model
 from .options import TrainOptions
 from .pictures import save_curves, save_misclassified
 from .run_folder import EpochRecord, RunFolder
+from .schedule import learning_rate
 
 Report = Callable[[str], None]
 _STEPS_BETWEEN_UPDATES = 5
@@ -33,16 +37,18 @@ _STEPS_BETWEEN_UPDATES = 5
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The two splits that training may see."""
+    """What training may see: two splits, and the teacher where there is one."""
 
     train: Split
     validation: Split
+    teacher: Teacher | None
 
     @classmethod
-    def load(cls, data_dir: Path | None, limit: int | None, progress: Progress) -> TrainingData:
-        """Load both, and keep only the first `limit` training images."""
-        train = load_split("train", data_dir, progress=progress).first(limit)
-        return cls(train, load_split("validation", data_dir))
+    def load(cls, data_dir: Path | None, options: TrainOptions, progress: Progress) -> TrainingData:
+        """Load the teacher and both splits, of the training split only what `options` allow."""
+        teacher = Teacher.of(options)
+        train = load_split("train", data_dir, progress=progress).first(options.limit)
+        return cls(train, load_split("validation", data_dir), teacher)
 
 
 def start(
@@ -50,48 +56,89 @@ def start(
     path: Path,
     *,
     data_dir: Path | None = None,
+    event_log: bool = False,
     progress: Progress = silent,
     report: Report = print,
 ) -> RunFolder:
     """Train a fresh model into the folder `path`.
 
+    Args:
+        options: of the training.
+        path: the run folder, new or empty.
+        data_dir: where the dataset is; None looks in the usual places.
+        event_log: write what TensorBoard shows, too.
+        progress: told of every step.
+        report: told of every epoch, in one line.
+
     Raises:
-        EdgeError: a training was begun there, or a model lies there; the folder cannot be written; or the data cannot
-            be had.
+        EdgeError: a training was begun there, or a model lies there; the folder cannot be written; the architecture or
+            the teacher cannot be used; or the data cannot be had.
     """
     folder = RunFolder(path)
     if folder.is_started() or folder.is_finished():
         hint = f"train --resume --out {path}, or another --out"
         raise EdgeError(f"{path} holds a training run already", expected="a new folder", hint=hint)
+    keras.utils.set_random_seed(options.seed)
+    model = build_model(options)
+    data = TrainingData.load(data_dir, options, progress)
     require_writable(path)
-    data = TrainingData.load(data_dir, options.limit, progress)
     write_json(folder.config, _describe(options, data))
-    return _run(folder, options, data, progress=progress, report=report)
+    run = _Run(folder, options, data, model, [], EventLog.of(folder, wanted=event_log), progress, report)
+    return run.complete()
 
 
 def resume(
-    path: Path, *, data_dir: Path | None = None, progress: Progress = silent, report: Report = print
+    path: Path,
+    *,
+    data_dir: Path | None = None,
+    event_log: bool = False,
+    progress: Progress = silent,
+    report: Report = print,
 ) -> RunFolder:
     """Go on with the training in `path` after its last whole epoch, with the options it was begun with.
 
+    Args:
+        path: the run folder.
+        data_dir: as in `start`.
+        event_log: as in `start`.
+        progress: as in `start`.
+        report: as in `start`.
+
     Raises:
-        EdgeError: no training was begun there, it is finished, or its files are damaged.
+        EdgeError: no training was begun there, it is finished, its files are damaged, or its teacher has changed.
     """
     folder = RunFolder(path)
     if folder.is_finished():
         raise EdgeError(f"{path} is finished", hint="begin another: fmnist-edge train")
     options = _read_options(folder)
     require_writable(path)
-    data = TrainingData.load(data_dir, options.limit, progress)
-    return _run(folder, options, data, progress=progress, report=report)
+    data = TrainingData.load(data_dir, options, progress)
+    _require_same_teacher(folder, options)
+    keras.utils.set_random_seed(options.seed)
+    checkpoint = folder.newest_checkpoint()
+    model, history = (
+        (build_model(options), []) if checkpoint is None else _load_checkpoint(*checkpoint, folder.read_history())
+    )
+    run = _Run(folder, options, data, model, history, EventLog.of(folder, wanted=event_log), progress, report)
+    return run.complete()
 
 
 def _read_options(folder: RunFolder) -> TrainOptions:
     try:
         return TrainOptions(**folder.read_config()["options"])
-    except TypeError as error:
+    except (AttributeError, TypeError) as error:
         expected = "the options of this version of fmnist-edge"
         raise EdgeError(f"cannot resume with {folder.config}", expected=expected, got=str(error)) from error
+
+
+def _require_same_teacher(folder: RunFolder, options: TrainOptions) -> None:
+    """Check that the teacher is still the one that the run was begun with."""
+    began = folder.read_config().get("teacher", [])
+    now = describe_teacher(options.teacher)
+    if began != now:
+        files = ", ".join(entry["file"] for entry in now)
+        hint = "put the file back, or begin another training"
+        raise EdgeError(f"{files} has changed since the run was begun", expected="the same teacher", hint=hint)
 
 
 def _describe(options: TrainOptions, data: TrainingData) -> dict[str, Any]:
@@ -104,39 +151,8 @@ def _describe(options: TrainOptions, data: TrainingData) -> dict[str, Any]:
             "train": {"n": len(data.train), "sha256": data.train.sha256},
             "validation": {"n": len(data.validation), "sha256": data.validation.sha256},
         },
+        **({"teacher": describe_teacher(options.teacher)} if options.teacher else {}),
     }
-
-
-def _run(
-    folder: RunFolder, options: TrainOptions, data: TrainingData, *, progress: Progress, report: Report
-) -> RunFolder:
-    model, history = _restore(folder, options)
-    for epoch in range(len(history) + 1, options.epochs + 1):
-        record = _train_epoch(model, options, data, epoch, progress)
-        history.append(record)
-        folder.save_checkpoint(model.save, history)
-        report(
-            f"epoch {epoch}/{options.epochs}: loss {record.loss:.4f}, accuracy {record.accuracy:.2%}, "
-            f"validation loss {record.val_loss:.4f}, accuracy {record.val_accuracy:.2%}, {record.seconds:.0f} s"
-        )
-    _finish(folder, options, data, model, history)
-    return folder
-
-
-def _restore(folder: RunFolder, options: TrainOptions) -> tuple[keras.Model, list[EpochRecord]]:
-    """Load the newest checkpoint with its history, or build and compile a fresh model."""
-    keras.utils.set_random_seed(options.seed)
-    checkpoint = folder.newest_checkpoint()
-    if checkpoint is not None:
-        return _load_checkpoint(*checkpoint, folder.read_history())
-    model = load_architecture(options.arch)(classes=len(LABELS), dropout=options.dropout)
-    model.compile(
-        optimizer=keras.optimizers.Adam(options.learning_rate),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        jit_compile=False,  # XLA on the CPU is 9 times slower here
-    )
-    return model, []
 
 
 def _load_checkpoint(path: Path, epoch: int, history: list[EpochRecord]) -> tuple[keras.Model, list[EpochRecord]]:
@@ -149,26 +165,143 @@ def _load_checkpoint(path: Path, epoch: int, history: list[EpochRecord]) -> tupl
         raise EdgeError(f"cannot load {path}", expected="a whole checkpoint", got=str(error), hint=hint) from error
 
 
-def _train_epoch(
-    model: keras.Model, options: TrainOptions, data: TrainingData, epoch: int, progress: Progress
-) -> EpochRecord:
-    began_s = time.perf_counter()
-    # Order and dropout depend on seed and epoch alone, so that a resumed run does what an unbroken one would have done.
-    _seed_dropout(model, options.seed, epoch)
-    order = np.random.default_rng([options.seed, epoch]).permutation(len(data.train))
-    batches = _batches(data.train.take(order), options.batch_size)
-    steps = -(-len(data.train) // options.batch_size)
-    callback = _ProgressCallback(progress, f"epoch {epoch}/{options.epochs}", steps)
-    fitted = model.fit(batches, epochs=epoch, initial_epoch=epoch - 1, verbose=0, shuffle=False, callbacks=[callback])
-    val_loss, val_accuracy = model.evaluate(_batches(data.validation, 500), verbose=0)
-    return EpochRecord(
-        epoch=epoch,
-        loss=float(fitted.history["loss"][0]),
-        accuracy=float(fitted.history["accuracy"][0]),
-        val_loss=float(val_loss),
-        val_accuracy=float(val_accuracy),
-        seconds=round(time.perf_counter() - began_s, 2),
+@dataclass
+class _Run:
+    """A training that goes on from where `model` and `history` stand."""
+
+    folder: RunFolder
+    options: TrainOptions
+    data: TrainingData
+    model: keras.Model
+    history: list[EpochRecord]
+    event_log: EventLog
+    progress: Progress
+    report: Report
+
+    def complete(self) -> RunFolder:
+        """Train what is left of the epochs, and write what a finished run holds."""
+        durations: list[float] = []
+        while len(self.history) < self.options.epochs and not self._out_of_patience():
+            record = self._train_epoch(len(self.history) + 1)
+            self.history.append(record)
+            self._keep(record)
+            durations.append(record.seconds)
+            self.report(f"{_line(record, self.options.epochs)}{self._left(durations)}")
+        self._finish()
+        return self.folder
+
+    def _out_of_patience(self) -> bool:
+        patience = self.options.patience
+        return patience is not None and epochs_since_best(self.history) >= patience
+
+    def _left(self, durations: list[float]) -> str:
+        """Say how long the epochs to come will take, by the mean of the last three."""
+        epochs = self.options.epochs - len(self.history)
+        if not epochs or self._out_of_patience():
+            return ""
+        recent = durations[-3:]
+        at_most = "at most " if self.options.patience is not None else ""
+        return f"; {at_most}{duration(epochs * sum(recent) / len(recent))} to go"
+
+    def _train_epoch(self, epoch: int) -> EpochRecord:
+        began_s = time.perf_counter()
+        options, data = self.options, self.data
+        # Order, changes and dropout depend on seed and epoch alone, so that a resumed run does what an unbroken one
+        # would have done.
+        _seed_dropout(self.model, options.seed, epoch)
+        batches = training_batches(data.train, options, epoch=epoch, teacher=data.teacher)
+        steps = -(-len(data.train) // options.batch_size)
+        callbacks = [
+            _ScheduleCallback(options, done=(epoch - 1) * steps, steps=options.epochs * steps),
+            _ProgressCallback(self.progress, f"epoch {epoch}/{options.epochs}", steps),
+        ]
+        fitted = self.model.fit(
+            batches, epochs=epoch, initial_epoch=epoch - 1, verbose=0, shuffle=False, callbacks=callbacks
+        )
+        with averaged(self.model):
+            val_loss, val_accuracy = self.model.evaluate(validation_batches(data.validation, options), verbose=0)
+        return EpochRecord(
+            epoch=epoch,
+            loss=float(fitted.history["loss"][0]),
+            accuracy=float(fitted.history["accuracy"][0]),
+            val_loss=float(val_loss),
+            val_accuracy=float(val_accuracy),
+            seconds=round(time.perf_counter() - began_s, 2),
+        )
+
+    def _keep(self, record: EpochRecord) -> None:
+        """Write what a killed run goes on from: the best model so far where it is asked for, then the checkpoint."""
+        self.event_log.write(record, float(self.model.optimizer.learning_rate))
+        if self.options.patience is not None and epochs_since_best(self.history) == 0:
+            with averaged(self.model), atomic_path(self.folder.best) as temporary:
+                _without_optimizer(self.model).save(temporary)
+        self.folder.save_checkpoint(self.model.save, self.history)
+
+    def _finish(self) -> None:
+        """Score the model on the validation split, write metrics, pictures and, last, the model without optimizer."""
+        folder, validation = self.folder, self.data.validation
+        model, record = self._chosen()
+        probabilities = KerasRunner(model).infer(validation.images)
+        evaluation = evaluate(probabilities.argmax(axis=1), validation.labels, LABELS)
+        write_json(folder.metrics, _metrics(model, evaluation, record))
+        title = f"{model.name}, validation split, {evaluation.n:,} images: accuracy {evaluation.accuracy:.2%}"
+        save_evaluation(evaluation, folder.path / "confusion_matrix.png", title=title)
+        save_misclassified(validation, probabilities, folder.path / "misclassified.png", seed=self.options.seed)
+        save_curves(self.history, folder.path / "training.png")
+        with atomic_path(folder.model) as temporary:
+            model.save(temporary)
+        folder.clear_checkpoints()
+        folder.best.unlink(missing_ok=True)
+        folder.make_latest()
+
+    def _chosen(self) -> tuple[keras.Model, EpochRecord]:
+        """Return the model to save, without optimizer, and its record: the best one with patience, else the last."""
+        if self.options.patience is not None:
+            return load_keras_model(self.folder.best), self.history[-1 - epochs_since_best(self.history)]
+        with averaged(self.model):
+            return _without_optimizer(self.model), self.history[-1]
+
+
+def epochs_since_best(history: list[EpochRecord]) -> int:
+    """Count the epochs after the one of the best validation accuracy, the first of equals; 0 for no epochs.
+
+    >>> epochs_since_best([EpochRecord(n, 0, 0, 0, accuracy, 0) for n, accuracy in enumerate([0.7, 0.9, 0.9, 0.8])])
+    2
+    """
+    best = max(range(len(history)), key=lambda index: history[index].val_accuracy, default=-1)
+    return len(history) - 1 - best if history else 0
+
+
+def duration(seconds: float) -> str:
+    """Write a time for people.
+
+    >>> duration(59.4), duration(61), duration(3600), duration(9000)
+    ('59 s', '1 min', '60 min', '2.5 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _line(record: EpochRecord, epochs: int) -> str:
+    return (
+        f"epoch {record.epoch}/{epochs}: loss {record.loss:.4f}, accuracy {record.accuracy:.2%}, "
+        f"validation loss {record.val_loss:.4f}, accuracy {record.val_accuracy:.2%}, {record.seconds:.0f} s"
     )
+
+
+@contextlib.contextmanager
+def averaged(model: keras.Model) -> Iterator[None]:
+    """Let `model` have the running average of its weights, where its optimizer keeps one, while the block runs."""
+    if not model.optimizer.use_ema:
+        yield
+        return
+    kept = model.get_weights()
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        model.set_weights(kept)
 
 
 def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
@@ -179,10 +312,23 @@ def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
             generator.state.assign(np.random.default_rng([seed, epoch, position]).integers(2**31, size=2))
 
 
-def _batches(split: Split, batch_size: int) -> tf.data.Dataset:
-    """Batch `split` as float32 pixels ``(n, 28, 28, 1)``, 0 to 255, with int64 labels ``(n,)``."""
-    dataset = tf.data.Dataset.from_tensor_slices((split.images[..., np.newaxis], split.labels)).batch(batch_size)
-    return dataset.map(lambda pixels, labels: (tf.cast(pixels, tf.float32), labels)).prefetch(2)
+class _ScheduleCallback(keras.callbacks.Callback):  # type: ignore[misc]
+    """Set the learning rate of every step by its place in the whole training."""
+
+    def __init__(self, options: TrainOptions, *, done: int, steps: int) -> None:
+        super().__init__()
+        self._options, self._done, self._steps = options, done, steps
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        options = self._options
+        rate = learning_rate(
+            self._done + batch,
+            self._steps,
+            schedule=options.schedule,
+            peak=options.learning_rate,
+            warmup=options.warmup,
+        )
+        self.model.optimizer.learning_rate.assign(rate)
 
 
 class _ProgressCallback(keras.callbacks.Callback):  # type: ignore[misc]
@@ -201,24 +347,6 @@ class _ProgressCallback(keras.callbacks.Callback):  # type: ignore[misc]
             self._progress(self._stage, done, self._steps)
 
 
-def _finish(
-    folder: RunFolder, options: TrainOptions, data: TrainingData, model: keras.Model, history: list[EpochRecord]
-) -> None:
-    """Score the model on the validation split, write metrics, pictures and, last, the model without optimizer."""
-    runner = KerasRunner(model)
-    probabilities = runner.infer(data.validation.images)
-    evaluation = evaluate(probabilities.argmax(axis=1), data.validation.labels, LABELS)
-    write_json(folder.metrics, _metrics(model, evaluation, history))
-    title = f"{options.arch}, validation split, {evaluation.n:,} images: accuracy {evaluation.accuracy:.2%}"
-    save_evaluation(evaluation, folder.path / "confusion_matrix.png", title=title)
-    save_misclassified(data.validation, probabilities, folder.path / "misclassified.png", seed=options.seed)
-    save_curves(history, folder.path / "training.png")
-    with atomic_path(folder.model) as temporary:
-        _without_optimizer(model).save(temporary)
-    folder.clear_checkpoints()
-    folder.make_latest()
-
-
 def _without_optimizer(model: keras.Model) -> keras.Model:
     """Copy `model` uncompiled: Adam's moments would triple the file."""
     bare = type(model).from_config(model.get_config())
@@ -226,9 +354,9 @@ def _without_optimizer(model: keras.Model) -> keras.Model:
     return bare
 
 
-def _metrics(model: keras.Model, evaluation: Evaluation, history: list[EpochRecord]) -> dict[str, Any]:
+def _metrics(model: keras.Model, evaluation: Evaluation, record: EpochRecord) -> dict[str, Any]:
     return {
         "parameters": int(model.count_params()),
-        "training": asdict(history[-1]),
+        "training": asdict(record),
         "validation": evaluation.as_json(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import pytest
 
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.train.architectures import architecture_names, load_architecture
+from fmnist_edge.train.architectures import compact as compact_module
 
 SEED_LAYERS: list[tuple[str, dict[str, Any]]] = [
     ("Rescaling", {"scale": 1 / 255, "offset": 0.0}),
@@ -40,7 +42,9 @@ def test_the_registry_lists_every_module_of_the_folder() -> None:
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(EdgeError, match="unknown architecture 'sede'; expected one of compact, seed; next: see --arch"):
+    with pytest.raises(
+        EdgeError, match=r"unknown architecture 'sede'; expected one of compact, seed, or path/to/file.py:function; "
+    ):
         load_architecture("sede")
 
 
@@ -88,3 +92,38 @@ def test_classes_and_dropout_are_taken_from_the_caller() -> None:
     model = load_architecture("compact")(classes=7, dropout=0.4)
     assert model.output_shape == (None, 7)
     assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.4]
+
+
+# --- the user's own ---------------------------------------------------------------------------------------------------
+
+
+def test_a_file_of_the_users_own_is_an_architecture(tmp_path: Path) -> None:
+    source = Path(compact_module.__file__).read_text()
+    (tmp_path / "mine.py").write_text(source.replace("_WIDTH = 64", "_WIDTH = 16"))
+    model = load_architecture(f"{tmp_path}/mine.py:build")(classes=10, dropout=0.1)
+    assert model.get_layer("stem").filters == 16
+    assert load_architecture("compact")(classes=10, dropout=0.1).get_layer("stem").filters == 64
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"cannot read .*mine.py; expected a Python file with an architecture; got nothing"),
+        ("def build(:", r"cannot import .*mine.py; got SyntaxError: .*; next: mend the file"),
+        ("1 / 0", r"cannot import .*mine.py; got ZeroDivisionError: division by zero"),
+        ("import nonsuch_module", r"cannot import .*mine.py; got ModuleNotFoundError"),
+        ("", r"mine.py has no function build; expected def build\(\*, classes, dropout\)"),
+        ("build = 3", r"mine.py has no function build"),
+    ],
+)
+def test_a_file_that_is_no_architecture_is_refused(content: str | None, message: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "mine.py").write_text(content)
+    with pytest.raises(EdgeError, match=message):
+        load_architecture(f"{tmp_path}/mine.py:build")
+
+
+def test_a_folder_is_no_architecture(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").mkdir()
+    with pytest.raises(EdgeError, match=r"cannot read .*mine.py; .*got a folder"):
+        load_architecture(f"{tmp_path}/mine.py:build")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from fmnist_edge.common.errors import EdgeError
-from fmnist_edge.train.options import TrainOptions, make_options
+from fmnist_edge.train.architectures import architecture_names, recipe_path
+from fmnist_edge.train.options import TrainOptions, make_options, read_config
 
 
 def written(folder: Path, text: str) -> Path:
@@ -23,17 +25,36 @@ def test_the_defaults_are_the_specified_training() -> None:
         "arch": "seed",
         "epochs": 15,
         "batch_size": 128,
+        "optimizer": "adam",
         "learning_rate": 1e-3,
+        "schedule": "constant",
+        "warmup": 0.0,
+        "weight_decay": 0.0,
         "dropout": 0.2,
+        "label_smoothing": 0.0,
+        "weight_average": 0.0,
+        "patience": None,
+        "shift": 0,
+        "flip": False,
+        "rotate": 0.0,
+        "scale": 0.0,
+        "shear": 0.0,
+        "brightness": 0.0,
+        "shade": 0.0,
+        "erase": 0.0,
+        "mixup": 0.0,
+        "cutmix": 0.0,
+        "teacher": (),
+        "teacher_weight": 0.5,
         "seed": 0,
         "limit": None,
     }
 
 
 def test_the_file_is_merged_under_explicit_choices(tmp_path: Path) -> None:
-    config = written(tmp_path, 'arch = "compact"\nepochs = 3\nlearning_rate = 1\nlimit = 500\n')
+    config = written(tmp_path, 'arch = "seed"\nepochs = 3\nlearning_rate = 1\nlimit = 500\nteacher = ["a.keras"]\n')
     options = make_options({"epochs": 7, "seed": None, "limit": None, "dropout": 0.0}, config)
-    assert options == TrainOptions(arch="compact", epochs=7, learning_rate=1, limit=500, dropout=0.0)
+    assert options == TrainOptions(epochs=7, learning_rate=1, limit=500, dropout=0.0, teacher=("a.keras",))
 
 
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
@@ -43,9 +64,27 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("arch", "resnet", "one of compact, seed"),
         ("epochs", 0, "at least 1"),
         ("batch_size", 0, "at least 1"),
+        ("patience", 0, "at least 1"),
+        ("optimizer", "adamax", "one of adam, adamw, sgd"),
+        ("schedule", "cosin", "one of constant, cosine, one-cycle"),
+        ("warmup", 1.0, "from 0 to below 1"),
+        ("label_smoothing", 1.0, "from 0 to below 1"),
+        ("weight_average", -0.1, "from 0 to below 1"),
+        ("scale", 1.0, "from 0 to below 1"),
+        ("shift", 28, "from 0 to 27"),
+        ("shift", -1, "from 0 to 27"),
+        ("rotate", 181.0, "from 0 to 180"),
+        ("rotate", float("nan"), "from 0 to 180"),
+        ("shear", 1.1, "from 0 to 1"),
+        ("brightness", -0.1, "from 0 to 1"),
+        ("shade", 1.1, "from 0 to 1"),
+        ("erase", 1.1, "from 0 to 1"),
+        ("cutmix", -0.1, "from 0 to 1"),
+        ("teacher_weight", 1.5, "from 0 to 1"),
+        ("weight_decay", -1e-4, "at least 0"),
+        ("mixup", float("inf"), "at least 0"),
         ("learning_rate", 0.0, "above 0"),
         ("learning_rate", -1e-3, "above 0"),
         ("learning_rate", float("inf"), "above 0"),
@@ -76,6 +115,12 @@ def test_a_value_out_of_range_is_refused_with_the_range(name: str, value: Any, e
         ('learning_rate = "fast"', "unusable learning_rate; expected float; got 'fast'"),
         ("arch = 1", "unusable arch; expected str; got 1"),
         ("limit = [1]", r"unusable limit; expected int; got \[1\]"),
+        ("flip = 1", "unusable flip; expected bool; got 1"),
+        ('teacher = "a.keras"', "unusable teacher; expected a list of str; got 'a.keras'"),
+        ("teacher = [1]", r"unusable teacher; expected a list of str; got \[1\]"),
+        ("quick = 3", "unusable quick; expected a table; got 3"),
+        ("[quick]\nepoch = 3", r"unknown key 'epoch'; next: did you mean epochs\?"),
+        ("weight_decay = 0.1", "adam has no weight decay; expected adamw or sgd; got weight_decay 0.1 with adam"),
         ("dropout = 2", "unusable training option dropout"),
         ("epochs = ", "cannot read .*train.toml; expected a TOML file; got .*Invalid value"),
     ],
@@ -95,3 +140,85 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(EdgeError, match=r"cannot read .*train.toml; expected a TOML file; got .*can't decode"):
         make_options({}, path)
+
+
+# --- the recipe of an architecture ------------------------------------------------------------------------------------
+
+OWN = "def build(*, classes, dropout): ...\n"
+
+
+def own(folder: Path, recipe: str | None = None) -> str:
+    """Write an architecture of the user's own, and its recipe; return its name."""
+    (folder / "mine.py").write_text(OWN)
+    if recipe is not None:
+        (folder / "mine.toml").write_text(recipe)
+    return f"{folder / 'mine.py'}:build"
+
+
+def test_the_recipe_of_compact_is_what_is_left_unsaid() -> None:
+    options = make_options({"arch": "compact"})
+    assert (options.optimizer, options.schedule, options.flip) == ("sgd", "one-cycle", True)
+    assert make_options({"arch": "compact", "epochs": 3}) == dataclasses.replace(options, epochs=3)
+    quick = make_options({"arch": "compact"}, quick=True)
+    assert quick.epochs < options.epochs
+    assert make_options({"arch": "compact", "epochs": 3}, quick=True).epochs == 3
+
+
+@pytest.mark.parametrize("path", [path for name in architecture_names() if (path := recipe_path(name))])
+def test_every_recipe_can_be_read_and_used(path: Path) -> None:
+    values, variant = read_config(path)
+    assert values
+    assert variant
+    assert TrainOptions(arch=path.stem, **{**values, **variant})
+    assert "arch" not in values
+
+
+def test_the_architecture_is_known_from_the_file_too(tmp_path: Path) -> None:
+    assert make_options({}, written(tmp_path, 'arch = "compact"')) == make_options({"arch": "compact"})
+    assert make_options({"arch": "seed"}, written(tmp_path, 'arch = "compact"')) == TrainOptions()
+
+
+def test_a_recipe_lies_beside_the_users_own_architecture(tmp_path: Path) -> None:
+    arch = own(tmp_path)
+    assert make_options({"arch": arch}) == TrainOptions(arch=arch)
+    own(tmp_path, "epochs = 5\nflip = true\n[quick]\nepochs = 2\n")
+    assert make_options({"arch": arch}) == TrainOptions(arch=arch, epochs=5, flip=True)
+    assert make_options({"arch": arch}, quick=True) == TrainOptions(arch=arch, epochs=2, flip=True)
+
+
+def test_the_later_wins_among_recipe_file_and_choices(tmp_path: Path) -> None:
+    arch = own(tmp_path, "epochs = 5\nshift = 1\nerase = 0.1\n[quick]\nepochs = 2\nshift = 2\n")
+    config = written(tmp_path, "shift = 3\n[quick]\nerase = 0.3\n")
+    assert make_options({"arch": arch}, config) == TrainOptions(arch=arch, epochs=5, shift=3, erase=0.1)
+    quick = make_options({"arch": arch, "erase": 0.4}, config, quick=True)
+    assert quick == TrainOptions(arch=arch, epochs=2, shift=3, erase=0.4)
+    assert make_options({"arch": arch}, config, quick=True).erase == 0.3
+
+
+def test_without_a_quick_variant_there_is_none() -> None:
+    with pytest.raises(EdgeError, match=r"seed has no quick variant; expected a table \[quick\].*; next: use --epochs"):
+        make_options({}, quick=True)
+
+
+@pytest.mark.parametrize("arch", ["resnet", "mine.py", "mine.py:", "mine.txt:build", "mine.py:not a name", ""])
+def test_a_name_that_is_no_architecture_is_refused(arch: str) -> None:
+    expected = "unknown architecture .*; expected one of compact, seed, or path/to/file.py:function; next: see --arch"
+    with pytest.raises(EdgeError, match=expected):
+        make_options({"arch": arch})
+    with pytest.raises(EdgeError, match=expected):
+        TrainOptions(arch=arch)
+
+
+@pytest.mark.parametrize(
+    ("values", "shares"),
+    [
+        ({}, False),
+        ({"shift": 2, "erase": 0.5}, False),
+        ({"label_smoothing": 0.1}, True),
+        ({"mixup": 0.1}, True),
+        ({"cutmix": 0.1}, True),
+        ({"teacher": ["a.keras"]}, True),
+    ],
+)
+def test_labels_are_shared_where_something_shares_them(values: dict[str, Any], shares: bool) -> None:
+    assert TrainOptions(**values).shares_labels is shares

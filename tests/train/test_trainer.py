@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -14,15 +15,37 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import pytest
+import tensorflow as tf
 
 from fmnist_edge.common.errors import EdgeError
+from fmnist_edge.common.files import sha256_hex
 from fmnist_edge.dataset import splits
 from fmnist_edge.dataset.sources import TEST_IMAGES, TEST_LABELS, DataFile
 from fmnist_edge.train import trainer
+from fmnist_edge.train.building import build_model
 from fmnist_edge.train.options import TrainOptions
 from fmnist_edge.train.run_folder import EpochRecord, RunFolder
 
 OPTIONS = TrainOptions(arch="compact", epochs=2, limit=500, batch_size=64, seed=3)
+EVERYTHING = TrainOptions(
+    arch="compact",
+    epochs=3,
+    limit=500,
+    batch_size=64,
+    optimizer="sgd",
+    learning_rate=0.1,
+    schedule="one-cycle",
+    warmup=0.3,
+    weight_decay=0.002,
+    label_smoothing=0.05,
+    weight_average=0.9,
+    patience=3,
+    shift=2,
+    flip=True,
+    rotate=5.0,
+    erase=0.25,
+    mixup=0.2,
+)
 KILLED_EPOCHS = 6
 POLL_S, PATIENCE_S = 0.01, 180.0
 
@@ -111,6 +134,106 @@ def test_another_seed_gives_another_model_and_only_training_files_are_read(
     assert stages[-1] == ("epoch 1/1", 8, 8)
 
 
+def test_with_everything_on_an_interrupted_run_resumes_to_the_same_model(tmp_path: Path) -> None:
+    def interrupt(line: str) -> None:
+        raise KeyboardInterrupt
+
+    trainer.start(EVERYTHING, tmp_path / "unbroken", report=quiet)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.start(EVERYTHING, tmp_path / "broken", report=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.resume(tmp_path / "broken", report=interrupt)
+    assert "checkpoint-0002.keras" in {path.name for path in (tmp_path / "broken").iterdir()}
+    trainer.resume(tmp_path / "broken", report=quiet)
+    assert same_weights(tmp_path / "unbroken", tmp_path / "broken")
+    assert timeless_history(tmp_path / "unbroken") == timeless_history(tmp_path / "broken")
+    assert len(timeless_history(tmp_path / "broken")) == EVERYTHING.epochs
+    names = sorted(path.name for path in (tmp_path / "broken").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "unbroken").iterdir())
+    assert "best.keras" not in names
+
+
+def test_patience_ends_a_training_and_keeps_its_best_epoch(tmp_path: Path) -> None:
+    # Too large a step size, so that the accuracy wavers.
+    options = replace(EVERYTHING, epochs=30, patience=1, schedule="constant", learning_rate=1.0, weight_average=0.0)
+    lines: list[str] = []
+    run = trainer.start(options, tmp_path / "run", report=lines.append)
+    history = run.read_history()
+    accuracies = [record.val_accuracy for record in history]
+    assert len(history) < 30
+    assert accuracies[-1] <= max(accuracies[:-1])
+    assert accuracies[-2] == max(accuracies)
+    assert lines[-1].endswith(" s")
+    assert "; at most " in lines[0]
+    metrics = json.loads(run.metrics.read_text())
+    assert metrics["training"]["epoch"] == len(history) - 1
+    assert metrics["validation"]["accuracy"] == pytest.approx(accuracies[-2], abs=2e-4)
+
+
+def test_the_average_of_the_weights_is_what_is_validated_and_saved(tmp_path: Path) -> None:
+    model = build_model(replace(EVERYTHING, weight_average=0.5))
+    pixels, shares = np.zeros((4, 28, 28, 1), np.float32), np.eye(10, dtype=np.float32)[:4]
+    states = []
+    for _ in range(3):
+        model.train_on_batch(pixels, shares)
+        states.append([np.asarray(variable) for variable in model.trainable_variables])
+    with trainer.averaged(model):
+        found = [np.asarray(variable) for variable in model.trainable_variables]
+    for mean, first, second, third in zip(found, *states, strict=True):
+        np.testing.assert_allclose(mean, 0.25 * first + 0.25 * second + 0.5 * third, atol=1e-6)
+    for variable, third in zip(model.trainable_variables, states[2], strict=True):
+        assert np.array_equal(variable, third)
+
+
+def test_the_time_that_is_left_is_said_after_every_epoch_but_the_last(unbroken: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    trainer.start(OPTIONS, tmp_path / "run", report=lines.append)
+    assert re.search(r", \d+ s; \d+ s to go$", lines[0])
+    assert re.search(r", \d+ s$", lines[1])
+
+
+def test_a_teacher_is_recorded_and_asked(unbroken: Path, tmp_path: Path) -> None:
+    teacher = str(unbroken / "model.keras")
+    run = trainer.start(replace(OPTIONS, teacher=(teacher,), epochs=1), tmp_path / "run", report=quiet)
+    config = json.loads(run.config.read_text())
+    assert config["teacher"] == [{"file": teacher, "sha256": sha256_hex(Path(teacher).read_bytes())}]
+    assert config["options"]["teacher"] == [teacher]
+    assert not same_weights(unbroken, run.path)
+
+
+def test_a_run_is_not_resumed_with_another_teacher(unbroken: Path, tmp_path: Path) -> None:
+    teacher = str(unbroken / "model.keras")
+    config = {"options": {"arch": "compact", "teacher": [teacher]}, "teacher": [{"file": teacher, "sha256": "00"}]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(EdgeError, match=r"model.keras has changed since the run was begun; expected the same teacher"):
+        trainer.resume(tmp_path, report=quiet)
+
+
+def test_what_tensorboard_shows_is_written_where_it_is_asked_for(unbroken: Path, tmp_path: Path) -> None:
+    run = trainer.start(OPTIONS, tmp_path / "run", event_log=True, report=quiet)
+    (file,) = run.events.iterdir()
+    points = {
+        (value.tag, event.step): value.simple_value
+        for event in tf.compat.v1.train.summary_iterator(str(file))
+        for value in event.summary.value
+    }
+    history = run.read_history()
+    assert len(points) == 2 * 6
+    for record in history:
+        assert points["val_accuracy", record.epoch] == pytest.approx(record.val_accuracy)
+        assert points["learning_rate", record.epoch] == pytest.approx(1e-3)
+    assert not RunFolder(unbroken).events.exists()
+
+
+def test_nothing_is_begun_with_an_architecture_or_a_teacher_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def build(*, classes, dropout): return 1 / 0")
+    with pytest.raises(EdgeError, match=r"mine.py:build does not build; .*got ZeroDivisionError"):
+        trainer.start(TrainOptions(arch=f"{tmp_path}/mine.py:build"), tmp_path / "run", report=quiet)
+    with pytest.raises(EdgeError, match=r"cannot read .*none.keras"):
+        trainer.start(replace(OPTIONS, teacher=(str(tmp_path / "none.keras"),)), tmp_path / "run", report=quiet)
+    assert not (tmp_path / "run").exists()
+
+
 def kill_after_first_checkpoint(run: Path, log: Path) -> None:
     """Train in a process of its own and kill it with SIGKILL as soon as a checkpoint stands in `run`."""
     with log.open("wb") as out:
@@ -169,7 +292,7 @@ def test_a_folder_without_a_run_is_not_resumed(tmp_path: Path) -> None:
         trainer.resume(tmp_path, report=quiet)
 
 
-@pytest.mark.parametrize("options", [{"layers": 3}, {"epochs": "3"}])
+@pytest.mark.parametrize("options", [{"layers": 3}, {"epochs": "3"}, {"arch": 3}, {"teacher": 3}])
 def test_a_run_with_options_of_another_version_is_not_resumed(options: dict[str, object], tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"options": options}))
     with pytest.raises(EdgeError, match=r"cannot resume with .*config.json; expected the options of this version"):

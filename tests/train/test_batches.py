@@ -1,0 +1,86 @@
+"""The input pipeline: every image once an epoch, in an order and with changes that seed and epoch decide."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorflow as tf
+
+from fmnist_edge.dataset import Split, load_split
+from fmnist_edge.train.batches import spread, training_batches, validation_batches
+from fmnist_edge.train.options import TrainOptions
+
+PLAIN = TrainOptions(batch_size=64)
+CHANGED = TrainOptions(batch_size=64, shift=2, flip=True, erase=0.5, label_smoothing=0.1)
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    return load_split("validation").first(300)
+
+
+def drawn(split: Split, options: TrainOptions, epoch: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    pairs = list(training_batches(split, options, epoch=epoch, teacher=None))
+    assert [len(labels) for _, labels in pairs] == [64, 64, 64, 64, 44]
+    return np.concatenate([pixels for pixels, _ in pairs]), np.concatenate([labels for _, labels in pairs])
+
+
+def test_without_changes_the_pixels_are_the_pixels_and_every_image_comes_once(split: Split) -> None:
+    pixels, labels = drawn(split, PLAIN, 1)
+    assert (pixels.shape, pixels.dtype, labels.dtype) == ((300, 28, 28, 1), np.float32, np.int64)
+    order = np.random.default_rng([0, 1]).permutation(300)
+    assert np.array_equal(pixels[..., 0], split.images[order])
+    assert np.array_equal(labels, split.labels[order])
+
+
+def test_seed_and_epoch_decide_order_and_changes(split: Split) -> None:
+    first, again, next_epoch, other_seed = (
+        drawn(split, options, epoch)
+        for options, epoch in [(CHANGED, 1), (CHANGED, 1), (CHANGED, 2), (dataclasses.replace(CHANGED, seed=1), 1)]
+    )
+    assert np.array_equal(first[0], again[0])
+    assert np.array_equal(first[1], again[1])
+    assert not np.array_equal(first[0], next_epoch[0])
+    assert not np.array_equal(first[0], other_seed[0])
+
+
+def test_batches_of_an_epoch_are_changed_differently(split: Split) -> None:
+    same = dataclasses.replace(split, images=np.repeat(split.images[:1], 300, axis=0))
+    pixels, _ = drawn(same, dataclasses.replace(CHANGED, flip=False, erase=0.0), 1)
+    assert not np.array_equal(pixels[:64], pixels[64:128])
+
+
+def test_changes_without_shared_labels_leave_the_labels_numbers(split: Split) -> None:
+    _, labels = drawn(split, dataclasses.replace(CHANGED, label_smoothing=0.0), 1)
+    assert np.array_equal(labels, split.labels[np.random.default_rng([0, 1]).permutation(300)])
+
+
+def test_smoothed_labels_are_those_computed_by_hand(split: Split) -> None:
+    _, shares = drawn(split, CHANGED, 1)
+    labels = split.labels[np.random.default_rng([0, 1]).permutation(300)]
+    assert np.array_equal(shares.argmax(axis=1), labels)
+    np.testing.assert_allclose(shares.max(axis=1), 0.91, atol=1e-6)
+    np.testing.assert_allclose(np.sort(shares, axis=1)[:, :9], 0.01, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(spread(tf.constant([2]), 0.0))[0], np.eye(10)[2])
+
+
+@pytest.mark.parametrize("options", [PLAIN, CHANGED])
+def test_validation_images_are_never_changed(options: TrainOptions, split: Split) -> None:
+    pairs = list(validation_batches(split, options))
+    assert np.array_equal(np.concatenate([pixels for pixels, _ in pairs])[..., 0], split.images)
+    labels = np.concatenate([labels for _, labels in pairs])
+    assert np.array_equal(labels, np.eye(10)[split.labels] if options.shares_labels else split.labels)
+
+
+def test_mixed_labels_belong_to_mixed_pictures(split: Split) -> None:
+    pixels, shares = drawn(split, TrainOptions(batch_size=64, mixup=1.0), 1)
+    order = np.random.default_rng([0, 1]).permutation(300)[:64]
+    images, labels = split.images[order].astype(np.float32), split.labels[order]
+    for index in range(63):
+        if labels[index] != labels[index + 1]:
+            weight = shares[index, labels[index]]
+            mixed = weight * images[index] + (1 - weight) * images[index + 1]
+            np.testing.assert_allclose(pixels[index, ..., 0], mixed, atol=0.02)

@@ -1,0 +1,72 @@
+"""The input pipeline: batches of pixels and labels, made beside the training and not before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ..dataset import LABELS, Split
+from .augmentation import Augmentation
+from .distillation import Teacher
+from .options import TrainOptions
+
+_AHEAD = 4
+"""Batches that are ready before the model asks for them."""
+
+
+def training_batches(split: Split, options: TrainOptions, *, epoch: int, teacher: Teacher | None) -> tf.data.Dataset:
+    """Batch the training images in an order, and with changes, that depend on seed and epoch alone.
+
+    So a resumed run sees what an unbroken one would have seen.
+
+    Args:
+        split: the training images.
+        options: of the training.
+        epoch: counted from 1.
+        teacher: whose answers are mixed into the labels; None where there is none.
+
+    Returns:
+        Pairs of float32 pixels ``(n, 28, 28, 1)``, 0 to 255, and labels: int64 ``(n,)``, or float32 shares
+        ``(n, 10)`` where the options share labels among classes.
+    """
+    order = np.random.default_rng([options.seed, epoch]).permutation(len(split))
+    batches = plain_batches(split.take(order), options.batch_size)
+    augmentation = Augmentation.of(options)
+    if augmentation == Augmentation() and not options.shares_labels:
+        return batches.prefetch(_AHEAD)
+    base = np.random.default_rng([options.seed, epoch, 1]).integers(2**31, size=2, dtype=np.int32)
+
+    def change(number: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
+        pixels, labels = batch
+        shares = spread(labels, options.label_smoothing)
+        pixels, shares = augmentation.apply(pixels, shares, tf.random.fold_in(base, tf.cast(number, tf.int32)))
+        if teacher is not None:
+            shares = teacher.blend(pixels, shares)
+        return pixels, shares if options.shares_labels else labels
+
+    return batches.enumerate().map(change, num_parallel_calls=2, deterministic=True).prefetch(_AHEAD)
+
+
+def plain_batches(split: Split, batch_size: int) -> tf.data.Dataset:
+    """Batch `split` in its own order, as float32 pixels ``(n, 28, 28, 1)``, 0 to 255, with int64 labels ``(n,)``."""
+    dataset = tf.data.Dataset.from_tensor_slices((split.images[..., np.newaxis], split.labels)).batch(batch_size)
+    return dataset.map(lambda pixels, labels: (tf.cast(pixels, tf.float32), labels))
+
+
+def validation_batches(split: Split, options: TrainOptions) -> tf.data.Dataset:
+    """Batch the validation images as they are, with labels of the kind that the training has."""
+    batches = plain_batches(split, 500)
+    if options.shares_labels:
+        batches = batches.map(lambda pixels, labels: (pixels, spread(labels, 0.0)))
+    return batches.prefetch(_AHEAD)
+
+
+def spread(labels: Any, smoothing: float) -> Any:
+    """Turn labels ``(n,)`` into shares ``(n, 10)``: the class has ``1 - smoothing``, and `smoothing` is spread evenly.
+
+    After C. Szegedy et al., "Rethinking the Inception Architecture", arXiv 1512.00567.
+    """
+    classes = len(LABELS)
+    return tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes

@@ -61,7 +61,7 @@ def one_line_error(done: Done, *words: str) -> None:
 def test_version_and_help(run: Run) -> None:
     assert run("--version").out.startswith("fmnist-edge 0.")
     shown = run("--help").out
-    for command in ("data", "train", "export", "predict", "evaluate", "benchmark", "demo"):
+    for command in ("data", "train", "export", "predict", "evaluate", "benchmark", "compare", "demo"):
         assert command in shown
         assert "Example: fmnist-edge" in " ".join(run(command, "--help").out.split())
 

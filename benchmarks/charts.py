@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _MARKERS = {"keras": "^", "onnx": "o", "tflite": "s"}
 _SIZE_INCHES = (4.4, 3.3)
 _NEAR_POINTS = 13
+RELIABLE_IMAGES = 20
+"""A bin with fewer images says more of chance than of the model."""
 Model = dict[str, Any]
 
 
@@ -194,7 +196,7 @@ def draw_reliability(models: Sequence[Model]) -> Chart:
     figure, axes = new_axes()
     axes.plot([0, 1], [0, 1], color=LIGHT["faint"], linewidth=1, linestyle=(0, (4, 3)))
     for model, colour, marker in zip(models, ("float32", "int8"), ("o", "s"), strict=False):
-        bins = [entry for entry in model["calibration"]["bins"] if entry["n"]]
+        bins = [entry for entry in model["calibration"]["bins"] if entry["n"] >= RELIABLE_IMAGES]
         label = f"{model['name']}: ECE {model['calibration']['ece']:.3f}"
         axes.plot([entry["confidence"] for entry in bins], [entry["accuracy"] for entry in bins], marker=marker,
                   color=LIGHT[colour], markersize=4.5, linewidth=1.2, label=label)  # fmt: skip

@@ -132,7 +132,8 @@ def _classes(report: dict[str, Any], chosen: str | None) -> Markup:
 def _certainty(report: dict[str, Any], drawings: Sequence[Drawing], chosen: str | None) -> Markup:
     note = (
         "A model that says 0.9 should be right nine times of ten: points on the dashed line. Below it, it is too sure. "
-        "ECE is the expected calibration error, the mean distance from the line, weighted by images."
+        "ECE is the expected calibration error, the mean distance from the line, weighted by images. "
+        "Bins of fewer than 20 images are left out of the picture."
     )
     moved = [moved_details(report, model, open_=model["name"] == chosen) for model in report["models"][1:]]
     header = ["model", "ECE"]

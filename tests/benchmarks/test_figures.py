@@ -15,7 +15,7 @@ from PIL import Image
 
 from fmnist_edge import EdgeError
 from fmnist_edge.benchmarks import pictures
-from fmnist_edge.benchmarks.charts import draw_latency, draw_reliability, draw_tradeoff
+from fmnist_edge.benchmarks.charts import RELIABLE_IMAGES, draw_latency, draw_reliability, draw_tradeoff
 from fmnist_edge.benchmarks.evaluation import evaluate
 from fmnist_edge.benchmarks.figures import ReportPicture, draw_figures, inline_svg, save_pictures
 from fmnist_edge.benchmarks.palette import DARK, LIGHT
@@ -157,12 +157,15 @@ def test_the_fastest_model_stands_at_the_top_with_its_number(session_report: dic
     assert shown == {"7  fmnist-compact-float32.onnx  40.00 ms": 0, "7  fmnist-compact-int8.onnx  0.04 ms": 1}
 
 
-def test_the_reliability_of_two_models_is_drawn_from_the_bins_that_have_images(session_report: dict[str, Any]) -> None:
+def test_the_reliability_of_two_models_is_drawn_from_the_bins_that_have_enough_images(
+    session_report: dict[str, Any],
+) -> None:
     models = session_report["models"][:2]
     (axes,) = draw_reliability(models).figure.axes
     assert len(axes.lines) == 3
     for model, line in zip(models, axes.lines[1:], strict=True):
-        bins = [entry for entry in model["calibration"]["bins"] if entry["n"]]
+        bins = [entry for entry in model["calibration"]["bins"] if entry["n"] >= RELIABLE_IMAGES]
+        assert len(bins) > 3
         assert list(line.get_xdata()) == [entry["confidence"] for entry in bins]
         assert list(line.get_ydata()) == [entry["accuracy"] for entry in bins]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MARKERS = {"keras": "^", "onnx": "o", "tflite": "s"}
-_SIZE_INCHES = (4.4, 3.3)
-_NEAR_POINTS = 13
+_SIZE_INCHES = (4.4, 3.4)
+_NEAR_POINTS = (26, 13)
+"""Points on the picture that lie closer, across and up, share one text."""
 RELIABLE_IMAGES = 20
 """A bin with fewer images says more of chance than of the model."""
 Model = dict[str, Any]
@@ -46,7 +48,7 @@ def new_axes(height_inches: float = _SIZE_INCHES[1]) -> tuple[Figure, Axes]:
     figure.patch.set_alpha(0)
     axes = figure.subplots()
     axes.patch.set_alpha(0)
-    axes.tick_params(which="both", colors=LIGHT["muted"], labelsize=8.5)
+    axes.tick_params(which="both", colors=LIGHT["muted"], labelsize=9.5)
     axes.grid(color=LIGHT["line"], linewidth=0.6)
     axes.set_axisbelow(True)
     for side in ("left", "bottom"):
@@ -58,8 +60,8 @@ def new_axes(height_inches: float = _SIZE_INCHES[1]) -> tuple[Figure, Axes]:
 
 def label_axes(axes: Axes, across: str, up: str) -> None:
     """Write what the axes are."""
-    axes.set_xlabel(across, color=LIGHT["ink"], fontsize=9)
-    axes.set_ylabel(up, color=LIGHT["ink"], fontsize=9)
+    axes.set_xlabel(across, color=LIGHT["ink"], fontsize=10)
+    axes.set_ylabel(up, color=LIGHT["ink"], fontsize=10)
 
 
 def draw_tradeoff(models: Sequence[Model], numbers: dict[str, int], reference: Model, *, against: str) -> Chart:
@@ -72,16 +74,13 @@ def draw_tradeoff(models: Sequence[Model], numbers: dict[str, int], reference: M
     if margin is not None:
         axes.axhline(-margin, color=LIGHT["bad"], linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate("margin", (1, -margin), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-                      fontsize=8, color=LIGHT["bad"], xytext=(0, 2), textcoords="offset points")  # fmt: skip
+                      fontsize=9, color=LIGHT["bad"], xytext=(0, 2), textcoords="offset points")  # fmt: skip
     front = pareto_front([(across, up) for across, up, _ in points])
     axes.step([x for x, _ in front], [y for _, y in front], where="post", color=LIGHT["faint"], linewidth=1.2)
     for across, up, model in points:
         _draw_point(axes, across, up, model)
-    axes.set_xscale("log")
     axes.margins(x=0.14, y=0.12)
-    for set_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        set_formatter("{x:g}")
-    axes.tick_params(axis="x", which="minor", labelsize=7.5)
+    _make_logarithmic(axes)
     title = {"latency": "p50 milliseconds for one image", "size": "file size in MB"}[against]
     label_axes(axes, f"{title} (log)", "points gained against the reference")
     _number_points(figure, axes, [(across, up, numbers[model["name"]]) for across, up, model in points])
@@ -91,12 +90,25 @@ def draw_tradeoff(models: Sequence[Model], numbers: dict[str, int], reference: M
     )
 
 
+def _make_logarithmic(axes: Axes) -> None:
+    """Give the horizontal axis a scale of ratios, with as many ticks as there is room for."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    decades = math.log10(high / low)
+    steps = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if decades < 1.1 else (1.0, 2.0, 5.0) if decades < 2.6 else (1.0,)
+    axes.xaxis.set_major_locator(LogLocator(subs=steps))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter("{x:g}")
+
+
 def _p50(model: Model) -> float:
     return float(model["latency_ms"]["p50"])
 
 
 def _gained(model: Model) -> float:
-    return -float(model["comparison"]["accuracy_drop"]) if model["comparison"] else 0.0
+    return 0.0 - float(model["comparison"]["accuracy_drop"]) if model["comparison"] else 0.0
 
 
 def _draw_point(axes: Axes, across: float, up: float, model: Model) -> None:
@@ -129,7 +141,7 @@ def _number_points(figure: Figure, axes: Axes, points: Sequence[tuple[float, flo
     for across, up, number in sorted(points):
         x, y = axes.transData.transform((across, up)) * scale
         for left, height, members in groups:
-            if abs(x - left) < _NEAR_POINTS and abs(y - height) < _NEAR_POINTS:
+            if abs(x - left) < _NEAR_POINTS[0] and abs(y - height) < _NEAR_POINTS[1]:
                 members.append(number)
                 break
         else:
@@ -138,7 +150,7 @@ def _number_points(figure: Figure, axes: Axes, points: Sequence[tuple[float, flo
         text = ", ".join(map(str, sorted(members)))
         across, up = axes.transData.inverted().transform((x / scale, y / scale))
         axes.annotate(
-            text, (float(across), float(up)), xytext=(6, 5), textcoords="offset points", fontsize=9, color=LIGHT["ink"]
+            text, (float(across), float(up)), xytext=(6, 5), textcoords="offset points", fontsize=10, color=LIGHT["ink"]
         )
 
 
@@ -152,7 +164,7 @@ def _legend(axes: Axes, models: Sequence[Model]) -> None:
         Line2D([], [], marker=_MARKERS.get(name, "D"), color=LIGHT["muted"], linestyle="none", label=name)
         for name in formats
     ]
-    axes.figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8, frameon=False,
+    axes.figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False,
                        labelcolor=LIGHT["ink"], handlelength=1.1, columnspacing=1.1)  # fmt: skip
 
 
@@ -165,7 +177,7 @@ def _tradeoff_alt(models: Sequence[Model], reference: Model, against: str) -> st
 def draw_latency(models: Sequence[Model], numbers: dict[str, int]) -> Chart:
     """Draw the distribution of every model's latency, the fastest at the top."""
     ranked = sorted(models, key=lambda model: -_p50(model))
-    figure, axes = new_axes(0.75 + 0.42 * len(ranked))
+    figure, axes = new_axes(0.8 + 0.45 * len(ranked))
     for height, model in enumerate(ranked):
         times, colour = model["latency_ms"]["quantiles"], LIGHT[recipe_colour(model["recipe"])]
         axes.plot([times[1], times[99]], [height, height], color=colour, linewidth=1.2)
@@ -174,11 +186,8 @@ def draw_latency(models: Sequence[Model], numbers: dict[str, int]) -> Chart:
         axes.plot([times[90]], [height], marker="|", color=LIGHT["ink"], markersize=8)
         text = f"{numbers[model['name']]}  {model['name']}  {times[50]:.2f} ms"
         axes.annotate(text, (0, height), xycoords=("axes fraction", "data"), xytext=(3, 5),
-                      textcoords="offset points", fontsize=8, color=LIGHT["ink"])  # fmt: skip
-    axes.set_xscale("log")
-    for set_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        set_formatter("{x:g}")
-    axes.tick_params(axis="x", which="minor", labelsize=7.5)
+                      textcoords="offset points", fontsize=9, color=LIGHT["ink"])  # fmt: skip
+    _make_logarithmic(axes)
     axes.set_yticks([])
     axes.set_ylim(-0.6, len(ranked) - 0.1)
     axes.spines["left"].set_visible(False)
@@ -202,7 +211,7 @@ def draw_reliability(models: Sequence[Model]) -> Chart:
                   color=LIGHT[colour], markersize=4.5, linewidth=1.2, label=label)  # fmt: skip
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
     label_axes(axes, "probability of the answer (mean of the bin)", "share of right answers")
-    axes.figure.legend(loc="outside lower center", ncols=1, fontsize=8, frameon=False, labelcolor=LIGHT["ink"])
+    axes.figure.legend(loc="outside lower center", ncols=1, fontsize=9, frameon=False, labelcolor=LIGHT["ink"])
     said = (
         f"{model['name']} has an expected calibration error of {model['calibration']['ece']:.3f}" for model in models
     )
@@ -220,7 +229,7 @@ def draw_training(epochs: Sequence[dict[str, float]], *, quantity: str) -> Chart
         axes.plot(steps, values, color=LIGHT[colour], marker="o", markersize=3, linewidth=1.4, label=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     label_axes(axes, "epoch", quantity)
-    axes.figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False, labelcolor=LIGHT["ink"])
+    axes.figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False, labelcolor=LIGHT["ink"])
     last = epochs[-1]
     alt = (
         f"{quantity.capitalize()} over {len(epochs)} epochs; at the end {last[quantity]:.3f} in training and "

@@ -34,18 +34,26 @@ class Target:
     words: tuple[str, str]
 
 
-def recommend(models: Sequence[Model], *, margin_points: float, class_margin_points: float) -> dict[str, Any]:
+def recommend(
+    models: Sequence[Model], *, margin_points: float, class_margin_points: float, disturbed: bool = False
+) -> dict[str, Any]:
     """Choose a file for every target, from the models of a report; the first is the reference.
 
     Of the exported files that are as good as the reference, those that cost up to 5% more than the cheapest are equally
     cheap; of these the smallest counts (again within 5%), and of these the one that answers most like the reference.
+
+    Args:
+        models: as in the report.
+        margin_points: that a candidate may lose.
+        class_margin_points: that any class of it may lose.
+        disturbed: whether the latencies were taken on a disturbed machine, which is then said.
 
     Returns:
         The recommendation as in the report.
     """
     refused = {model["name"]: refusal(model, margin_points, class_margin_points) for model in models[1:]}
     fit = [model for model in models if model["format"] != "keras" and not refused.get(model["name"])]
-    choices = [_choose(target, fit, models, refused) for target in targets(models)]
+    choices = [_choose(target, fit, models, refused) for target in targets(models, disturbed=disturbed)]
     return {
         "margin_points": margin_points,
         "class_margin_points": class_margin_points,
@@ -69,11 +77,12 @@ def refusal(model: Model, margin_points: float, class_margin_points: float) -> s
     return None
 
 
-def targets(models: Sequence[Model]) -> list[Target]:
+def targets(models: Sequence[Model], *, disturbed: bool = False) -> list[Target]:
     """Return this machine, and every board that a model was counted on."""
     boards = dict.fromkeys(count["board"] for model in models for count in model["boards"])
+    doubt = " (the machine was disturbed: measure again before you rely on it)" if disturbed else ""
     timed = any(model["latency_ms"] for model in models)
-    here = Target("here", "this machine", _p50, lambda ms: f"answers in {ms:.2f} ms", ("faster", "slower"))
+    here = Target("here", "this machine", _p50, lambda ms: f"answers in {ms:.2f} ms{doubt}", ("faster", "slower"))
     room = Target("size", "a device with little room", _size, lambda size: f"takes {size_text(int(size))}", ("", ""))
     return [here if timed else room, *(_board_target(name) for name in boards)]
 

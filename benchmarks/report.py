@@ -70,7 +70,12 @@ def build_report(
     """
     margins = margins or Margins()
     models = [_model(result, margins.overall) for result in results]
-    recommendation = recommend(models, margin_points=margins.overall, class_margin_points=margins.of_a_class)
+    recommendation = recommend(
+        models,
+        margin_points=margins.overall,
+        class_margin_points=margins.of_a_class,
+        disturbed=bool(conditions and conditions.disturbances),
+    )
     return {
         "schema_version": SCHEMA_VERSION,
         "dataset": {**dataset_of(split), "answers": _digits(split.labels)},

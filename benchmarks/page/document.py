@@ -9,7 +9,7 @@ from ...dataset import Split
 from ..figures import Drawing, compared_models
 from ..tables import change_table, class_table, models_table, plain_text
 from .gallery import flips_section, misclassified_section, moved_details
-from .markup import Markup, details, join, scroll, section, table, tag
+from .markup import Markup, caption_of, details, join, scroll, section, table, tag
 from .matrices import matrices_section
 from .opening import verdict_section
 from .style import STYLE
@@ -100,7 +100,7 @@ def _models(report: dict[str, Any], drawings: Sequence[Drawing], chosen: str | N
     )
     head = tag("thead", tag("tr", (tag("th", cell, scope="col") for cell in header)))
     caption = "Lower drop is better; a negative one means that the model is right more often than the reference"
-    content = tag("table", tag("caption", caption), head, tag("tbody", marked))
+    content = tag("table", caption_of(caption), head, tag("tbody", marked))
     note = (
         "0 is the reference; vertical lines are 95% intervals of the paired difference. The numbers are those of the "
         "table. The grey steps join the models that no other beats in both."

@@ -59,8 +59,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str,
     """Return a table that scrolls on its own where the page is narrow; the first column heads the rows."""
     head = tag("tr", (tag("th", cell, scope="col") for cell in header))
     body = (tag("tr", tag("th", row[0], scope="row"), (tag("td", cell) for cell in row[1:])) for row in rows)
-    content = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", body), class_=class_ or None)
+    content = tag("table", caption_of(caption), tag("thead", head), tag("tbody", body), class_=class_ or None)
     return scroll(content, label=caption)
+
+
+def caption_of(text: str) -> Markup:
+    """Return a table's caption, which stays in sight where the table scrolls."""
+    return tag("caption", tag("span", text))
 
 
 def scroll(content: Markup, *, label: str) -> Markup:

@@ -53,6 +53,7 @@ figcaption { font-size: .9rem; margin-top: .3rem; }
 .scroll { overflow-x: auto; margin: .8rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; overflow-wrap: normal; }
 caption { text-align: left; font-size: .9rem; padding-bottom: .3rem; }
+caption > span { position: sticky; left: 0; display: inline-block; max-width: min(46rem, calc(100vw - 2rem)); }
 th, td { padding: .32rem .45rem; border-bottom: 1px solid var(--line); text-align: right; }
 td { white-space: nowrap; }
 thead th { vertical-align: bottom; background: var(--surface); font-weight: 600; line-height: 1.25; }

@@ -148,6 +148,20 @@ def test_points_that_lie_together_share_one_number(session_report: dict[str, Any
     assert sorted(texts_of(axes)) == ["1, 2", "3", "margin"]
 
 
+@pytest.mark.parametrize(
+    ("slowest_ms", "ticks"),
+    [(2.0, ["1", "1.5", "2"]), (40.0, ["1", "2", "5", "10", "20"]), (4_000.0, ["1", "10", "100", "1000"])],
+)
+def test_ticks_do_not_crowd(session_report: dict[str, Any], slowest_ms: float, ticks: list[str]) -> None:
+    models = only_models(session_report, 1, 2)["models"]
+    for model, p50 in zip(models, (1.0, slowest_ms), strict=True):
+        model["latency_ms"].update(p50=p50, quantiles=[p50] * 101)
+    (axes,) = draw_latency(models, {model["name"]: 7 for model in models}).figure.axes
+    low, high = axes.get_xlim()
+    shown = [f"{tick:g}" for tick in axes.get_xticks() if low <= tick <= high]
+    assert shown == ticks
+
+
 def test_the_fastest_model_stands_at_the_top_with_its_number(session_report: dict[str, Any]) -> None:
     models = only_models(session_report, 1, 2)["models"]
     for model, p50 in zip(models, (40.0, 0.04), strict=True):

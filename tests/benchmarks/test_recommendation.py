@@ -148,3 +148,12 @@ def test_each_board_has_a_choice_of_its_own() -> None:
 def test_without_a_float_file_the_reference_is_the_measure() -> None:
     (choice,) = choose(KERAS, make_model("int8.onnx"))
     assert choice["why"].startswith("It answers in 1.00 ms, is 4.0 times smaller than float32.keras, and is as good")
+
+
+def test_a_disturbed_machine_is_doubted() -> None:
+    models = [KERAS, FLOAT, make_model("int8.onnx")]
+    found = recommend(models, margin_points=0.5, class_margin_points=2.0, disturbed=True)
+    why = found["choices"][0]["why"]
+    assert why.startswith(
+        "It answers in 1.00 ms (the machine was disturbed: measure again before you rely on it), 4.0 times faster than"
+    )

@@ -6,6 +6,7 @@ galleries come from the images themselves.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common.errors import EdgeError
 from ..common.files import make_folder, write_json, write_text
 from ..common.progress import Progress, silent
 from ..dataset import LABELS, Split
@@ -43,10 +45,18 @@ class Margins:
     Attributes:
         overall: of accuracy; the whole 95% interval of the drop must lie within.
         of_a_class: of any class's recall, for the recommendation.
+
+    Raises:
+        EdgeError: one of them is no number.
     """
 
     overall: float = DEFAULT_MARGIN_POINTS
     of_a_class: float = DEFAULT_CLASS_MARGIN_POINTS
+
+    def __post_init__(self) -> None:
+        for margin in (self.overall, self.of_a_class):
+            if not math.isfinite(margin):
+                raise EdgeError("unusable margin", expected="a number of percentage points", got=str(margin))
 
 
 def build_report(

@@ -18,7 +18,7 @@ from fmnist_edge import EdgeError
 from fmnist_edge.benchmarks.figures import ReportPicture
 from fmnist_edge.benchmarks.harness import ModelResult
 from fmnist_edge.benchmarks.markdown import render_markdown
-from fmnist_edge.benchmarks.report import build_report, write_report
+from fmnist_edge.benchmarks.report import Margins, build_report, write_report
 from fmnist_edge.benchmarks.tables import (
     as_markdown,
     change_table,
@@ -201,6 +201,13 @@ def test_the_mistakes_are_those_of_the_shipped_model_and_really_wrong(
         assert entry["label"] == images.labels[entry["image"]] != entry["answer"]
 
 
+@pytest.mark.parametrize("margin", [float("nan"), float("inf")])
+def test_a_margin_that_is_no_number_is_refused(margin: float) -> None:
+    for margins in ({"overall": margin}, {"of_a_class": margin}):
+        with pytest.raises(EdgeError, match=f"unusable margin; expected a number of percentage points; got {margin}"):
+            Margins(**margins)
+
+
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
@@ -276,7 +283,7 @@ def test_a_disturbed_measurement_says_so_first_and_marks_its_times(session_repor
     assert [row[table.header.index("p50 ms")][0] for row in table.rows] == ["—", "~", "~", "~"]
     disturbed["conditions"]["disturbances"] = []
     assert "~" not in as_markdown(models_table(disturbed))
-    assert "disturbed" not in render_markdown(disturbed, [])
+    assert "The machine was disturbed while" not in render_markdown(disturbed, [])
 
 
 def test_a_picture_whose_name_has_spaces_and_brackets_is_still_linked(

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from .commands.benchmark import benchmark
+from .commands.compare import compare
 from .commands.data import data
 from .commands.demo import demo
 from .commands.evaluate import evaluate
@@ -32,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # importing rich would double the time of --help
     pretty_exceptions_enable=False,
 )
-for command in (data, train, export, inspect, predict, watch, evaluate, benchmark, demo):
+for command in (data, train, export, inspect, predict, watch, evaluate, benchmark, compare, demo):
     app.command()(command)
 
 

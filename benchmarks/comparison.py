@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ..common.errors import EdgeError
 from .evaluation import Z95
+
+Verdict = Literal["better", "as good", "not shown", "worse"]
+"""Of a candidate against a margin: see `judge_drop`."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +94,48 @@ def paired_interval(lost: int, won: int, n: int) -> tuple[float, float]:
     >>> tuple(round(edge, 3) for edge in paired_interval(46, 33, 10000))
     (-0.046, 0.306)
     """
+    drop, error = _adjusted_drop(lost, won, n)
+    return 100 * max(-1.0, drop - Z95 * error), 100 * min(1.0, drop + Z95 * error)
+
+
+def _adjusted_drop(lost: int, won: int, n: int) -> tuple[float, float]:
+    """Return Bonett and Price's adjusted drop and its standard error, as shares."""
     share_lost, share_won = (lost + 1) / (n + 2), (won + 1) / (n + 2)
     drop = share_lost - share_won
-    half = Z95 * math.sqrt((share_lost + share_won - drop**2) / (n + 2))
-    return 100 * max(-1.0, drop - half), 100 * min(1.0, drop + half)
+    return drop, math.sqrt((share_lost + share_won - drop**2) / (n + 2))
+
+
+def judge_drop(interval: Sequence[float], margin_points: float) -> Verdict:
+    """Hold the 95% interval of a drop against the margin that was stated beforehand, both in percentage points.
+
+    Source: G. Piaggio et al., "Reporting of Noninferiority and Equivalence Randomized Trials: Extension of the CONSORT
+    2010 Statement", JAMA 308 (2012): the candidate is not inferior when the whole interval lies within the margin.
+
+    Returns:
+        "better" when it surely lost nothing; "as good" when what it may have lost is within the margin; "worse" when it
+        surely lost more than the margin; and else "not shown".
+
+    >>> [judge_drop(edges, 0.5) for edges in ((-0.2, -0.1), (-0.2, 0.5), (0.2, 0.7), (0.6, 1.2))]
+    ['better', 'as good', 'not shown', 'worse']
+    """
+    low, high = interval
+    if high < 0:
+        return "better"
+    if high <= margin_points:
+        return "as good"
+    return "worse" if low > margin_points else "not shown"
+
+
+def noninferiority_p(lost: int, won: int, n: int, *, margin_points: float) -> float:
+    """Return the one-sided p-value of "it loses the margin or more", by the standard error of `paired_interval`.
+
+    It is below 0.025 where the upper end of that interval is below the margin.
+
+    >>> round(noninferiority_p(46, 33, 10_000, margin_points=0.5), 6)
+    2e-05
+    """
+    drop, error = _adjusted_drop(lost, won, n)
+    return 0.5 * math.erfc((margin_points / 100 - drop) / error / math.sqrt(2))
 
 
 def mcnemar_exact(lost: int, won: int) -> float:

@@ -1,7 +1,10 @@
-"""The report's pictures, made from the JSON document."""
+"""The report's pictures as files and as part of the page, made from the JSON document."""
 
 from __future__ import annotations
 
+import io
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +13,12 @@ import numpy as np
 
 from ..common.extras import import_extra
 from ..common.progress import Progress, silent
+from .palette import recolour
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from .charts import Chart
+
+_SVG_STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "fmnist-edge", "text.parse_math": False}
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,25 @@ class ReportPicture:
 
     path: Path
     alt: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A chart as the page wants it.
+
+    Attributes:
+        name: unique on the page.
+        title: over it.
+        alt: what it shows, in words.
+        svg: the picture; its colours are the page's.
+        png: the same for Markdown, in light colours.
+    """
+
+    name: str
+    title: str
+    alt: str
+    svg: str
+    png: bytes
 
 
 def require_matplotlib() -> None:
@@ -32,8 +57,8 @@ def require_matplotlib() -> None:
     import_extra("matplotlib", needed="matplotlib is needed to draw the report", extra="report")
 
 
-def save_figures(report: dict[str, Any], folder: Path, *, progress: Progress = silent) -> list[ReportPicture]:
-    """Draw everything that the document has figures for into `folder`.
+def draw_figures(report: dict[str, Any], *, progress: Progress = silent) -> list[Drawing]:
+    """Draw everything that the document has figures for.
 
     Raises:
         EdgeError: matplotlib is not installed.
@@ -41,20 +66,81 @@ def save_figures(report: dict[str, Any], folder: Path, *, progress: Progress = s
     require_matplotlib()
     from matplotlib import rc_context
 
-    with rc_context({"text.parse_math": False}):  # dollar signs in a file's name are no formula
-        return _save_all(report, folder, progress)
+    from . import charts
 
-
-def _save_all(report: dict[str, Any], folder: Path, progress: Progress) -> list[ReportPicture]:
-    measured = [model for model in report["models"] if model["latency_ms"]]
-    candidates = report["models"][1:]
-    pictures = []
+    models = report["models"]
+    reference, measured = models[0], [model for model in models if model["latency_ms"]]
+    numbers = {model["name"]: number for number, model in enumerate(models, start=1)}
+    makers: list[Callable[[], Chart]] = []
     if measured:
-        pictures += [_save_tradeoff(measured, folder), _save_latency(measured, folder)]
-    for done, model in enumerate(candidates):
-        progress("drawing", done, len(candidates))
-        pictures.append(_save_confusions(report, model, folder))
-    progress("drawing", len(candidates), len(candidates))
+        makers.append(lambda: charts.draw_tradeoff(measured, numbers, reference, against="latency"))
+    if len(models) > 1:
+        makers.append(lambda: charts.draw_tradeoff(models, numbers, reference, against="size"))
+    makers.append(lambda: charts.draw_reliability(compared_models(report)))
+    if measured:
+        makers.append(lambda: charts.draw_latency(measured, numbers))
+    if report["training"]:
+        makers += [
+            lambda: charts.draw_training(report["training"], quantity="accuracy"),
+            lambda: charts.draw_training(report["training"], quantity="loss"),
+        ]
+    drawings = []
+    with rc_context(_SVG_STYLE):  # dollar signs in a file's name are no formula
+        for done, make in enumerate(makers):
+            progress("drawing", done, len(makers))
+            drawings.append(_drawing(make()))
+    progress("drawing", len(makers), len(makers))
+    return drawings
+
+
+def compared_models(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the reference and the model whose change from it matters most: the one to ship, or else the first."""
+    reference, *candidates = report["models"]
+    shipped = [choice["ship"] for choice in report["recommendation"]["choices"]]
+    chosen = [model for name in shipped for model in candidates if model["name"] == name]
+    return [reference, *(chosen or candidates)[:1]]
+
+
+def _drawing(chart: Chart) -> Drawing:
+    svg, png = io.StringIO(), io.BytesIO()
+    chart.figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    chart.figure.savefig(png, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+    return Drawing(chart.name, chart.title, chart.alt, inline_svg(svg.getvalue(), chart.name), png.getvalue())
+
+
+def inline_svg(svg: str, name: str) -> str:
+    """Make matplotlib's SVG a part of a page: no prologue, no size, the page's colours, its own names.
+
+    >>> inline_svg('<?xml?><svg width="9pt" height="5pt"><g id="a"/><use xlink:href="#a"/></svg>', "x")
+    '<svg><g id="x-a"/><use href="#x-a"/></svg>'
+    """
+    content = svg[svg.index("<svg") :]
+    content = re.sub(r"<metadata>.*?</metadata>", "", content, flags=re.DOTALL)
+    content = re.sub(r'(<svg[^>]*?) width="[^"]*pt"', r"\1", content, count=1)
+    content = re.sub(r'(<svg[^>]*?) height="[^"]*pt"', r"\1", content, count=1)
+    content = content.replace("xlink:href", "href")
+    content = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", content)
+    content = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", content)
+    return recolour(content)
+
+
+def save_pictures(
+    report: dict[str, Any], drawings: Sequence[Drawing], folder: Path, *, progress: Progress = silent
+) -> list[ReportPicture]:
+    """Write the drawings, and one picture of confusion matrices for each candidate, as PNG into `folder`."""
+    from matplotlib import rc_context
+
+    from ..common.files import write_bytes
+
+    pictures = [
+        ReportPicture(write_bytes(folder / f"{drawing.name}.png", drawing.png), drawing.alt) for drawing in drawings
+    ]
+    candidates = report["models"][1:]
+    with rc_context(_SVG_STYLE):
+        for done, model in enumerate(candidates):
+            progress("drawing confusion matrices", done, len(candidates))
+            pictures.append(_save_confusions(report, model, folder))
+    progress("drawing confusion matrices", len(candidates), len(candidates))
     return pictures
 
 
@@ -74,55 +160,3 @@ def _save_confusions(report: dict[str, Any], model: dict[str, Any], folder: Path
     path = save_figure(figure, folder / f"confusion-{model['name'].replace('/', '-')}.png")
     alt = f"Confusion matrices of {reference['name']} and {model['name']}, and their difference"
     return ReportPicture(path, alt)
-
-
-def _save_latency(models: list[dict[str, Any]], folder: Path) -> ReportPicture:
-    from matplotlib.figure import Figure
-
-    from .pictures import save_figure
-
-    ranked = sorted(models, key=lambda model: -model["latency_ms"]["p50"])
-    positions = range(len(ranked))
-    figure = Figure(figsize=(9, 1.4 + 0.45 * len(ranked)), layout="constrained")
-    axes = figure.subplots()
-    axes.barh(positions, [model["latency_ms"]["p50"] for model in ranked], color="#4c78a8", label="p50")
-    for key, marker in (("p90", "|"), ("p99", "d")):
-        values = [model["latency_ms"][key] for model in ranked]
-        axes.scatter(values, positions, marker=marker, color="black", zorder=3, label=key)
-    axes.set_yticks(positions, [f"{model['name']}: {model['latency_ms']['p50']:.3f}" for model in ranked])
-    axes.set(xlabel="milliseconds for one image", title="Latency")
-    axes.legend()
-    return ReportPicture(save_figure(figure, folder / "latency.png"), "Latency of every model: p50, p90 and p99")
-
-
-def _save_tradeoff(models: list[dict[str, Any]], folder: Path) -> ReportPicture:
-    from matplotlib.figure import Figure
-
-    from .pictures import save_figure
-
-    figure = Figure(figsize=(13, 6.2), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
-    _scatter(left, models, [model["latency_ms"]["p50"] for model in models], "p50 milliseconds for one image")
-    _scatter(right, models, [model["size_bytes"] / 1e6 for model in models], "file size in MB")
-    left.set_ylabel("accuracy (%), with 95% interval")
-    figure.suptitle("Accuracy against latency and size: left and up is better")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
-    path = save_figure(figure, folder / "accuracy-latency.png")
-    return ReportPicture(path, "Accuracy of every model against its latency and its file size")
-
-
-def _scatter(axes: Axes, models: list[dict[str, Any]], across: list[float], label: str) -> None:
-    markers = {"onnx": "o", "tflite": "s"}
-    for index, (model, value) in enumerate(zip(models, across, strict=True)):
-        low, high = (100 * edge for edge in model["accuracy_ci95"])
-        accuracy = 100 * model["accuracy"]
-        errors = [[accuracy - low], [high - accuracy]]
-        marker = markers.get(model["format"], "^")
-        axes.errorbar(
-            [value], [accuracy], yerr=errors, marker=marker, capsize=3, label=model["name"], color=f"C{index}"
-        )
-    axes.set_xscale("log")
-    axes.set_xlabel(label)
-    axes.grid(alpha=0.3, which="both")
-    for axis_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        axis_formatter("{x:g}")

@@ -7,7 +7,18 @@ from typing import Any
 from urllib.parse import quote
 
 from .figures import ReportPicture
-from .tables import as_markdown, class_table, confusion_table, models_table, plain_text, verdicts
+from .tables import (
+    Table,
+    as_markdown,
+    change_table,
+    class_table,
+    confusion_table,
+    disturbance_line,
+    models_table,
+    plain_text,
+    recommendation_lines,
+    verdicts,
+)
 
 
 def render_markdown(report: dict[str, Any], pictures: Sequence[ReportPicture]) -> str:
@@ -15,12 +26,13 @@ def render_markdown(report: dict[str, Any], pictures: Sequence[ReportPicture]) -
     dataset = report["dataset"]
     parts = [
         "# fmnist-edge report",
-        "\n".join(f"- {line}" for line in verdicts(report)),
+        *_opening(report),
         "## Models",
         as_markdown(models_table(report)),
         *(f"![{picture.alt}]({quote(picture.path.name)})" for picture in pictures),
+        *_changes(report),
         "## Every class",
-        *(f"### {table.title}\n\n{as_markdown(table)}" for table in map(class_table, report["models"])),
+        *_titled([class_table(model) for model in report["models"]]),
         "## Confusion matrices",
         *_confusions(report),
         "## Method and machine",
@@ -30,9 +42,25 @@ def render_markdown(report: dict[str, Any], pictures: Sequence[ReportPicture]) -
     return "\n\n".join(parts) + "\n"
 
 
-def _confusions(report: dict[str, Any]) -> list[str]:
-    tables = [confusion_table(model, report["labels"]) for model in report["models"]]
+def _opening(report: dict[str, Any]) -> list[str]:
+    """What to ship, what disturbed the measurement, and one sentence a model."""
+    shipped = "\n".join(f"- **{line[0].upper() + line[1:]}**" for line in recommendation_lines(report))
+    disturbed = disturbance_line(report)
+    judged = "\n".join(f"- {line}" for line in verdicts(report))
+    return [shipped, *([f"**{disturbed}**"] if disturbed else []), judged]
+
+
+def _changes(report: dict[str, Any]) -> list[str]:
+    tables = [change_table(model) for model in report["models"][1:]]
+    return ["## What each class lost", *_titled(tables)] if tables else []
+
+
+def _titled(tables: Sequence[Table]) -> list[str]:
     return [f"### {table.title}\n\n{as_markdown(table)}" for table in tables]
+
+
+def _confusions(report: dict[str, Any]) -> list[str]:
+    return _titled([confusion_table(model, report["labels"]) for model in report["models"]])
 
 
 def _list(entries: dict[str, Any]) -> str:

@@ -11,8 +11,9 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,10 @@ class ColdStart:
 
     cold_start_ms: float
     peak_rss_bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields as plain JSON types."""
+        return asdict(self)
 
 
 def measure_cold_start(model: Path, *, threads: int = 1, runs: int = 5) -> ColdStart:

@@ -45,28 +45,50 @@ def _escape(cell: str) -> str:
 
 
 def models_table(report: dict[str, Any]) -> Table:
-    """All models: accuracy, what was lost, size, and where measured latency, cold start and memory."""
-    header = ["model", "accuracy", "drop (points, 95%)", "same answer", "size"]
-    measured = any(model["latency_ms"] for model in report["models"])
-    if measured:
-        header += ["p50 ms", "p90 ms", "p99 ms", "cold start ms", "peak MiB"]
-    rows = [_model_row(model) + (_speed_cells(model) if measured else []) for model in report["models"]]
-    return Table("Models", header, rows)
+    """All models: accuracy, what was lost, size, and where measured speed, start, memory and instructions."""
+    models = report["models"]
+    columns: dict[str, list[str]] = {
+        "accuracy": [f"{model['accuracy']:.2%}" for model in models],
+        "drop (points, 95%)": [
+            interval_text(model["comparison"]) if model["comparison"] else "reference" for model in models
+        ],
+        "same answer": [_share_text(model["comparison"]) for model in models],
+        "size": [size_text(model["size_bytes"]) for model in models],
+    }
+    if any(model["latency_ms"] for model in models):
+        mark = "~" if disturbance_line(report) else ""
+        for key in ("p50", "p90", "p99"):
+            columns[f"{key} ms"] = [_or_dash(model["latency_ms"], key, ".3f", mark=mark) for model in models]
+        for key, title in (("batch1", "images/s"), ("batch32", "images/s by 32")):
+            columns[title] = [_or_dash(model["images_per_second"], key, ",.0f", mark=mark) for model in models]
+        columns["cold start ms"] = [_or_dash(model, "cold_start_ms", ".0f") for model in models]
+        columns["peak MiB"] = [_or_dash(model, "peak_rss_bytes", ".0f", unit=2**20) for model in models]
+    for board in boards_of(report):
+        counts = [board_count(model, board) for model in models]
+        columns[f"{board} M instr."] = ["—" if count is None else f"{count / 1e6:.2f}" for count in counts]
+    cells = zip(*columns.values(), strict=True)
+    rows = [[model["name"], *row] for model, row in zip(models, cells, strict=True)]
+    return Table("Models", ["model", *columns], rows)
 
 
-def _model_row(model: dict[str, Any]) -> list[str]:
-    comparison = model["comparison"]
-    drop = interval_text(comparison) if comparison else "reference"
-    agreement = f"{comparison['agreement']:.2%}" if comparison else "—"
-    return [model["name"], f"{model['accuracy']:.2%}", drop, agreement, size_text(model["size_bytes"])]
+def boards_of(report: dict[str, Any]) -> list[str]:
+    """Return the names of the emulated boards in a report, in order."""
+    return list(dict.fromkeys(count["board"] for model in report["models"] for count in model["boards"]))
 
 
-def _speed_cells(model: dict[str, Any]) -> list[str]:
-    latency = model["latency_ms"]
-    if not latency:
-        return ["—"] * 5
-    times = [f"{latency[key]:.3f}" for key in ("p50", "p90", "p99")]
-    return [*times, f"{model['cold_start_ms']:.0f}", f"{model['peak_rss_bytes'] / 2**20:.0f}"]
+def board_count(model: dict[str, Any], board: str) -> int | None:
+    """Return a model's instructions per image on a board; None where they were not counted."""
+    counts = [count["instructions_per_image"] for count in model["boards"] if count["board"] == board]
+    return counts[0] if counts else None
+
+
+def _share_text(comparison: dict[str, Any] | None) -> str:
+    return f"{comparison['agreement']:.2%}" if comparison else "—"
+
+
+def _or_dash(figures: dict[str, Any] | None, key: str, form: str, *, unit: float = 1, mark: str = "") -> str:
+    value = figures[key] if figures else None
+    return "—" if value is None else mark + format(value / unit, form)
 
 
 def interval_text(comparison: dict[str, Any]) -> str:
@@ -102,6 +124,30 @@ def class_table(model: dict[str, Any]) -> Table:
     return Table(f"{model['name']}: each class against all others", header, rows)
 
 
+def change_table(model: dict[str, Any]) -> Table:
+    """What a candidate lost of each class, against the reference."""
+    header = ["class", "lost", "won", "recall lost (points, 95%)", "precision lost", "F1 lost"]
+    rows = [
+        [
+            change["label"],
+            str(change["lost"]),
+            str(change["won"]),
+            _recall_text(change),
+            f"{change['precision_drop']:+.2f}",
+            f"{change['f1_drop']:+.2f}",
+        ]
+        for change in model["comparison"]["classes"]
+    ]
+    return Table(f"{model['name']}: what each class lost", header, rows)
+
+
+def _recall_text(change: dict[str, Any]) -> str:
+    if change["recall_drop_ci95"] is None:
+        return "no images"
+    low, high = change["recall_drop_ci95"]
+    return f"{change['recall_drop']:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
 def confusion_table(model: dict[str, Any], labels: Sequence[str]) -> Table:
     """One model's confusion matrix; rows true, columns predicted."""
     rows = [
@@ -121,33 +167,74 @@ def plain_text(value: object) -> str:
     return "unknown" if value is None else str(value)
 
 
-def verdicts(report: dict[str, Any], *, margin_points: float = DEFAULT_MARGIN_POINTS) -> list[str]:
+_JUDGED = {
+    "better": "is right more often than the reference",
+    "as good": "is as good as the reference within {margin:g} points",
+    "not shown": "is not shown to be as good as the reference within {margin:g} points",
+    "worse": "is worse than the reference by more than {margin:g} points",
+}
+
+
+def verdicts(report: dict[str, Any]) -> list[str]:
     """Say in one sentence a candidate what it costs and what it buys."""
     reference = report["models"][0]
     opening = f"{reference['name']} is right on {reference['accuracy']:.2%} of {report['dataset']['n']:,} images."
-    return [opening, *(_verdict(model, reference, margin_points) for model in report["models"][1:])]
+    return [opening, *(_verdict(model, reference) for model in report["models"][1:])]
 
 
-def _verdict(model: dict[str, Any], reference: dict[str, Any], margin_points: float) -> str:
+def _verdict(model: dict[str, Any], reference: dict[str, Any]) -> str:
     comparison = model["comparison"]
-    high = comparison["accuracy_drop_ci95"][1]
-    judged = "as good as the reference" if high <= margin_points else "not shown to be as good as the reference"
+    judged = _JUDGED[comparison["verdict"]].format(margin=comparison["margin_points"])
     ratio = reference["size_bytes"] / model["size_bytes"]
-    size = "of the same size" if 0.95 < ratio < 1.05 else _times(ratio, "smaller", "larger")
+    size = "of the same size" if 0.95 < ratio < 1.05 else times_text(ratio, "smaller", "larger")
+    found = "".join(f" But {finding}." for finding in model["findings"])
     return (
-        f"{model['name']} is {judged} within {margin_points:g} points: its drop is {interval_text(comparison)} points, "
+        f"{model['name']} {judged}: its drop is {interval_text(comparison)} points, "
         f"it answers {comparison['agreement']:.2%} of the images alike ({comparison['flips']} differ, "
-        f"{comparison['lost']} for the worse, {comparison['won']} for the better), and it is {size}."
+        f"{comparison['lost']} for the worse, {comparison['won']} for the better), and it is {size}.{found}"
     )
 
 
-def _times(ratio: float, more: str, less: str) -> str:
+def recommendation_lines(report: dict[str, Any]) -> list[str]:
+    """Say which file to ship for each target, and why."""
+    choices = report["recommendation"]["choices"]
+    return [f"for {choice['title']}: {choice_text(choice)}. {choice['why']}" for choice in choices]
+
+
+def choice_text(choice: dict[str, Any]) -> str:
+    """Say what to ship in three words.
+
+    >>> choice_text({"ship": "a.onnx"}), choice_text({"ship": None})
+    ('ship a.onnx', 'ship none of these')
+    """
+    return f"ship {choice['ship'] or 'none of these'}"
+
+
+def disturbance_line(report: dict[str, Any]) -> str | None:
+    """Say that and why the timing was disturbed, or None."""
+    conditions = report["conditions"]
+    if not conditions or not conditions["disturbances"]:
+        return None
+    reasons = "; ".join(conditions["disturbances"])
+    return f"The machine was disturbed while it was timed: {reasons}. Its times are marked with ~."
+
+
+def times_text(ratio: float, more: str, less: str) -> str:
     """Say a ratio in words that fit its direction.
 
-    >>> _times(3.6, "faster", "slower"), _times(0.5, "faster", "slower")
+    >>> times_text(3.6, "faster", "slower"), times_text(0.5, "faster", "slower")
     ('3.6 times faster', '2.0 times slower')
     """
     return f"{ratio:.1f} times {more}" if ratio >= 1 else f"{1 / ratio:.1f} times {less}"
+
+
+def size_ratio_text(ratio: float) -> str:
+    """Say how much smaller a file is.
+
+    >>> size_ratio_text(4.0), size_ratio_text(1.01)
+    ('4.0 times smaller', 'hardly smaller')
+    """
+    return "hardly smaller" if 0.95 < ratio < 1.05 else times_text(ratio, "smaller", "larger")
 
 
 def key_lines(report: dict[str, Any]) -> list[str]:
@@ -176,6 +263,6 @@ def _gain_text(model: dict[str, Any], report: dict[str, Any]) -> str:
         return f"gained: {size_text(model['size_bytes'])} instead of {size_text(report['models'][0]['size_bytes'])}"
     rival = rivals[0]
     p50 = model["latency_ms"]["p50"]
-    speed = _times(rival["latency_ms"]["p50"] / p50, "faster", "slower")
-    size = _times(rival["size_bytes"] / model["size_bytes"], "smaller", "larger")
+    speed = times_text(rival["latency_ms"]["p50"] / p50, "faster", "slower")
+    size = times_text(rival["size_bytes"] / model["size_bytes"], "smaller", "larger")
     return f"gained: {size}, {speed} ({p50:.2f} ms) than {rival['name']}"

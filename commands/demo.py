@@ -25,6 +25,7 @@ def demo(
 
     An interrupted or finished training in the folder is gone on with. Example: fmnist-edge demo --epochs 15
     """
+    from ..benchmarks.measuring import MeasureOptions
     from ..train.run_folder import RunFolder
 
     data(data_dir)
@@ -43,5 +44,5 @@ def demo(
         run.path, ["float32", "float16", "dynamic", "int8"], "both", out / "exports", data_dir, force=True
     )
     models = [run.path, *(file.path for file in exported)]
-    report, written = run_benchmark(models, out / "report", 1, 20, data_dir)
+    report, written = run_benchmark(models, out / "report", MeasureOptions(), data_dir)
     print_report(report, written)

@@ -14,16 +14,32 @@ from .shared import DataDir, fail
 
 if TYPE_CHECKING:
     from ..benchmarks.harness import ModelResult
+    from ..benchmarks.kept import Kept
+    from ..dataset import Split
     from ..runtime.runner import Runner
+
+Models = Annotated[
+    list[Path] | None, typer.Argument(help="Models; the first is the reference: a .keras file or run folder, usually.")
+]
+ReferenceFile = Annotated[
+    Path | None,
+    typer.Option("--reference", help="Compare with predictions that were saved elsewhere, instead of the first model."),
+]
 
 
 def evaluate(
-    reference: Annotated[Path, typer.Argument(help="The model to compare with: a .keras file or run folder, usually.")],
-    candidates: Annotated[list[Path] | None, typer.Argument(help="Exported models.")] = None,
+    models: Models = None,
+    reference: ReferenceFile = None,
     max_drop: Annotated[
         float | None, typer.Option(help="Exit with 1 if the drop may be more points of accuracy than this.")
     ] = None,
+    max_class_drop: Annotated[
+        float | None, typer.Option(help="Exit with 1 if any class may lose more points of recall than this.")
+    ] = None,
     split: Annotated[Literal["test", "validation"], typer.Option(help="Images to evaluate on.")] = "test",
+    save_predictions: Annotated[
+        Path | None, typer.Option(help="Keep the probabilities in this .npz file, for --reference on another machine.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -32,22 +48,35 @@ def evaluate(
     Example: fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 0.5
     """
     from ..benchmarks.gate import gate_failures
-    from ..benchmarks.report import build_report
-    from ..benchmarks.tables import as_markdown, class_table, confusion_table, models_table
+    from ..benchmarks.predictions import save_predictions as save
+    from ..benchmarks.report import Margins, build_report
     from ..common.files import write_json
     from ..dataset import load_split
 
     images = load_split(split, data_dir, progress=ConsoleProgress())
-    results, _ = run_evaluation([reference, *(candidates or [])], images)
-    report = build_report(results, images)
+    results, _ = run_evaluation(models or [], images, reference=reference)
+    margins = Margins() if max_drop is None else Margins(overall=max_drop)
+    report = build_report(results, images, margins=margins)
+    if save_predictions:
+        save([result.answers for result in results], images, save_predictions)
     if json_file:
         write_json(json_file, report)
+    _print_tables(report)
+    limits = {"max_drop_points": max_drop, "max_class_drop_points": max_class_drop}
+    _apply_gate(gate_failures(report, **limits) if any(limit is not None for limit in limits.values()) else [])
+
+
+def _print_tables(report: dict[str, Any]) -> None:
+    from ..benchmarks.tables import as_markdown, change_table, class_table, confusion_table, models_table, verdicts
+
     tables = [models_table(report)]
     for model in report["models"]:
         tables += [confusion_table(model, report["labels"]), class_table(model)]
+        if model["comparison"]:
+            tables.append(change_table(model))
     for table in tables:
         print(f"{table.title}\n\n{as_markdown(table)}\n")
-    _apply_gate([] if max_drop is None else gate_failures(report, max_drop_points=max_drop))
+    print("\n".join(verdicts(report)))
 
 
 def _apply_gate(failures: list[str]) -> None:
@@ -57,13 +86,25 @@ def _apply_gate(failures: list[str]) -> None:
         raise typer.Exit(1)
 
 
-def run_evaluation(models: Sequence[Path], images: Any) -> tuple[list[ModelResult], list[Path]]:
-    """Run every model over `images` once; return the results and the paths of the files."""
+def run_evaluation(
+    models: Sequence[Path], images: Split, *, reference: Path | None = None, kept: Kept | None = None
+) -> tuple[list[ModelResult], list[Path]]:
+    """Run every model over `images` once; return the results and the paths of the files.
+
+    Args:
+        models: files or run folders.
+        images: what they are evaluated on.
+        reference: a file of saved predictions that takes the place of the first model.
+        kept: what an earlier benchmark has finished.
+    """
     from ..benchmarks.harness import evaluate_models
+    from ..benchmarks.predictions import load_predictions
     from ..train.run_folder import find_model
 
+    saved = load_predictions(reference, images)[0] if reference is not None else None
     paths = [find_model(path) if path.is_dir() else path for path in models]
-    return evaluate_models(paths, _open_model, images, progress=ConsoleProgress()), paths
+    progress = ConsoleProgress()
+    return evaluate_models(paths, _open_model, images, reference=saved, kept=kept, progress=progress), paths
 
 
 def _open_model(path: Path) -> Runner:

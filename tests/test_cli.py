@@ -65,7 +65,18 @@ def one_line_error(done: Done, *words: str) -> None:
 def test_version_and_help(run: Run) -> None:
     assert run("--version").out.startswith("fmnist-edge 0.")
     shown = run("--help").out
-    for command in ("data", "train", "export", "inspect", "predict", "watch", "evaluate", "benchmark", "demo"):
+    for command in (
+        "data",
+        "train",
+        "export",
+        "inspect",
+        "predict",
+        "watch",
+        "evaluate",
+        "benchmark",
+        "compare",
+        "demo",
+    ):
         assert command in shown
         assert "Example: fmnist-edge" in " ".join(run(command, "--help").out.split())
 
@@ -529,3 +540,76 @@ def test_watch_tells_of_what_arrives_until_it_is_interrupted(
         out, err = watching.communicate(timeout=30)
     assert Path(answer["file"]).name == "after.jpg"
     assert (watching.returncode, out, err) == (0, "", "")
+
+
+# --- evaluation without TensorFlow, and reports against each other -------------------------------------------------
+
+
+def test_predictions_saved_here_are_the_reference_there(run: Run, compact_run: Path, exports: Path) -> None:
+    int8 = exports / "fmnist-compact-int8.onnx"
+    saved = run("evaluate", compact_run, "--split", "validation", "--save-predictions", "float.npz")
+    assert saved.code == 0
+    with_file = run("evaluate", int8, "--reference", "float.npz", "--split", "validation", "--json", "there.json")
+    assert with_file.code == 0
+    here = run("evaluate", compact_run, int8, "--split", "validation", "--json", "here.json")
+    assert here.code == 0
+    models = [json.loads(Path(name).read_text())["models"] for name in ("here.json", "there.json")]
+    assert models[0][1]["comparison"] == models[1][1]["comparison"]
+    assert models[0][0]["answers"] == models[1][0]["answers"]
+    one_line_error(run("evaluate", int8, "--reference", "float.npz"), "float.npz belongs to other images")
+    one_line_error(run("evaluate", int8, "--reference", "none.npz"), "no predictions at none.npz")
+    one_line_error(run("evaluate", "--reference", "float.npz", "--split", "validation"), "no models to evaluate")
+
+
+def test_no_models_at_all(run: Run) -> None:
+    for command in ("evaluate", "benchmark"):
+        one_line_error(run(command), "no models to evaluate", "at least one")
+
+
+def test_the_gate_of_classes_ends_with_1_and_names_them(run: Run, compact_run: Path, int8_onnx: Path) -> None:
+    arguments = ("evaluate", compact_run, int8_onnx, "--split", "validation", "--max-class-drop")
+    assert run(*arguments, 100).code == 0
+    failed = run(*arguments, -100)
+    assert failed.code == 1
+    assert failed.err.count("fmnist-compact-int8.onnx fails: ") == 1
+    assert "the limit of a class is -100" in failed.err
+
+
+def test_benchmark_with_saved_predictions_and_a_sustained_run(run: Run, compact_run: Path, exports: Path) -> None:
+    assert run("evaluate", compact_run, "--save-predictions", "float.npz").code == 0
+    files = sorted(exports.glob("*int8*"))
+    done = run("benchmark", *files, "--reference", "float.npz", "--rounds", 1, "--sustained", 0.1, "--margin", 9)
+    assert done.code == 0
+    report = json.loads(Path("report/report.json").read_text())
+    assert [model["format"] for model in report["models"]] == ["keras", "onnx", "tflite"]
+    assert report["recommendation"]["margin_points"] == 9
+    assert all(len(model["sustained"]["windows"]) == 10 for model in report["models"][1:])
+    assert "for this machine: ship fmnist-compact-int8." in done.out
+    assert not Path("report/unfinished").exists()
+
+
+def test_boards_need_their_emulator(run: Run, int8_onnx: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    one_line_error(run("benchmark", int8_onnx, "--board", "pi6"), "unknown board 'pi6'", "pi3, zero2w, pi4, pi5")
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    one_line_error(run("benchmark", int8_onnx, "--board", "pi4,pi5"), "cannot emulate a board", "qemu-aarch64")
+
+
+def test_two_reports_are_compared(run: Run, exports: Path) -> None:
+    files = sorted(exports.glob("*int8*"))
+    assert run("evaluate", *files, "--split", "validation", "--json", "old.json").code == 0
+    same = run("compare", "old.json", "old.json")
+    assert same.code == 0
+    assert same.out.count("same") == 2
+    new = json.loads(Path("old.json").read_text())
+    new["models"][1]["size_bytes"] *= 2
+    Path("new.json").write_text(json.dumps(new))
+    worse = run("compare", "old.json", "new.json", "--json")
+    assert worse.code == 1
+    assert "fmnist-compact-int8.tflite is 100% larger" in worse.err
+    assert json.loads(worse.out)["failures"][0].startswith("fmnist-compact-int8.tflite is 100% larger")
+    assert run("compare", "old.json", "new.json", "--max-growth", 200).code == 0
+    new["schema_version"] = 1
+    Path("new.json").write_text(json.dumps(new))
+    one_line_error(run("compare", "old.json", "new.json"), "schema version 2", "got 1")
+    one_line_error(run("compare", "old.json", "none.json"), "none.json")

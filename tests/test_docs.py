@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
 import shlex
@@ -16,11 +17,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fmnist_edge.benchmarks.boards.tools import missing_tools
 from fmnist_edge.cli import main
 from fmnist_edge.dataset import Split
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("data", "train", "export", "inspect", "predict", "watch", "evaluate", "benchmark", "demo")
+COMMANDS = ("data", "train", "export", "inspect", "predict", "watch", "evaluate", "benchmark", "compare", "demo")
 
 # What takes half an hour is shown in full and run in small; everything else runs as it stands.
 IN_SMALL = {
@@ -34,6 +36,16 @@ IN_SMALL = {
     ),
 }
 MODELS_IN_SMALL = " --epochs 1 --limit 256"  # for every training of the page of models
+BENCHMARKS_IN_SMALL = {
+    "fmnist-edge benchmark runs/latest exports/*": "fmnist-edge benchmark runs/latest exports/* --rounds 2",
+    "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 0.5 --max-class-drop 2": (
+        "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 9 --max-class-drop 60"
+    ),
+    "fmnist-edge benchmark exports/fmnist-seed-int8.onnx --reference float.npz --out pi --sustained 60": (
+        "fmnist-edge benchmark exports/fmnist-seed-int8.onnx --reference float.npz --out pi --sustained 1"
+    ),
+}
+ON_A_BOARD = "fmnist-edge benchmark exports/fmnist-seed-int8.onnx --out emulated --board pi5"
 RUN_BY_CI = {"make test", "make check"}  # .ci/run runs these two, and this test with them
 
 
@@ -80,6 +92,35 @@ def test_the_commands_of_the_page_of_models_run_in_their_order(tmp_path: Path, c
     assert len(list((tmp_path / "exports" / "mine").iterdir())) == 2
 
 
+@pytest.fixture
+def trained(compact_run: Path, exports: Path, tmp_path: Path) -> Path:
+    """A folder as `train` and `export` leave it, under the names of the seed."""
+    shutil.copytree(compact_run, tmp_path / "runs" / "latest")
+    (tmp_path / "exports").mkdir()
+    for name in ("float32.onnx", "int8.onnx", "int8.tflite"):
+        shutil.copy(exports / f"fmnist-compact-{name}", tmp_path / "exports" / f"fmnist-seed-{name}")
+    return tmp_path
+
+
+def test_the_commands_of_the_page_on_benchmarking_run_in_their_order(trained: Path) -> None:
+    commands = commands_of(ROOT / "docs" / "benchmarking.md")
+    assert set(BENCHMARKS_IN_SMALL) | {ON_A_BOARD} < set(commands)
+    for command in commands:
+        if command != ON_A_BOARD:
+            run(BENCHMARKS_IN_SMALL.get(command, command), trained)
+    for folder in ("report", "pi"):
+        assert (trained / folder / "report.html").is_file()
+
+
+@pytest.mark.skipif(bool(missing_tools()), reason="no emulator on this machine; run: make system")
+def test_the_command_for_an_emulated_board_runs(trained: Path) -> None:
+    run(f"{ON_A_BOARD} --rounds 1", trained)
+    report = json.loads((trained / "emulated" / "report.json").read_text(encoding="utf-8"))
+    (count,) = report["models"][0]["boards"]
+    assert count["board"] == "pi5"
+    assert count["instructions_per_image"] > 100_000
+
+
 def test_the_ci_script_runs_what_the_readme_leaves_to_it() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert set(script) >= RUN_BY_CI
@@ -113,7 +154,10 @@ def test_the_page_of_commands_is_current(monkeypatch: pytest.MonkeyPatch) -> Non
     assert page.read_text(encoding="utf-8") == help_page(), "run: make docs"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md", "docs/models.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "docs/architecture.md", "docs/benchmarking.md", "docs/export.md", "docs/models.md", "CHANGELOG.md"],
+)
 def test_links_to_files_lead_somewhere(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):

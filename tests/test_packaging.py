@@ -18,6 +18,7 @@ PACKAGES = (
     "runtime",
     "benchmarks",
     "benchmarks/boards",
+    "benchmarks/page",
     "train",
     "train/architectures",
     "export",

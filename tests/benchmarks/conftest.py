@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fmnist_edge.benchmarks.harness import ModelResult, evaluate_models, measure_models
+from fmnist_edge.benchmarks.harness import ModelResult, evaluate_models
+from fmnist_edge.benchmarks.measuring import Measured, MeasureOptions, measure_models
 from fmnist_edge.benchmarks.report import build_report, write_report
 from fmnist_edge.dataset import Split
 from fmnist_edge.runtime import Runner, open_runner
 
-THREADS = 1
+OPTIONS = MeasureOptions(threads=1, rounds=5, sustained_s=0.2)
+EPOCHS = [
+    {"epoch": epoch, "loss": 1 / epoch, "accuracy": 1 - 1 / epoch, "val_loss": 0.5, "val_accuracy": 0.5, "seconds": 2.0}
+    for epoch in (1, 2, 3)
+]
 
 
 def open_any(path: Path) -> Runner:
@@ -44,15 +51,23 @@ def results(model_paths: list[Path], images: Split) -> list[ModelResult]:
 
 
 @pytest.fixture(scope="session")
-def measured(results: list[ModelResult], model_paths: list[Path], images: Split) -> list[ModelResult]:
-    """The four models, evaluated and measured."""
-    return measure_models(results, model_paths, images, threads=THREADS, rounds=3)
+def measurement(results: list[ModelResult], model_paths: list[Path], images: Split) -> Measured:
+    """The four models, evaluated and measured, with what the machine was like."""
+    return measure_models(results, model_paths, images, OPTIONS)
 
 
 @pytest.fixture(scope="session")
-def session_report(measured: list[ModelResult], images: Split) -> dict[str, Any]:
+def measured(measurement: Measured) -> list[ModelResult]:
+    """The four models, evaluated and measured."""
+    return list(measurement.results)
+
+
+@pytest.fixture(scope="session")
+def session_report(measurement: Measured, images: Split) -> dict[str, Any]:
     """The report of the four models with latency; read it, do not change it."""
-    return build_report(measured, images, threads=THREADS)
+    return build_report(
+        measurement.results, images, options=OPTIONS, conditions=measurement.conditions, training=EPOCHS
+    )
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +77,25 @@ def plain_report(results: list[ModelResult], images: Split) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def report_folder(session_report: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report_folder(session_report: dict[str, Any], images: Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the report in all its forms."""
     folder = tmp_path_factory.mktemp("written") / "report"
-    write_report(session_report, folder)
+    write_report(session_report, images, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def renamed() -> Callable[[dict[str, Any], str], dict[str, Any]]:
+    """Return a copy of a report in which a model, a class, the machine, a package and a reason have this name."""
+
+    def rename(report: dict[str, Any], name: str) -> dict[str, Any]:
+        changed = copy.deepcopy(report)
+        changed["models"][1]["name"] = name
+        changed["models"][1]["per_class"][0]["label"] = name
+        changed["labels"][0] = name
+        changed["machine"]["processor"] = name
+        changed["versions"][name] = name
+        changed["recommendation"]["choices"][0]["why"] = name
+        return changed
+
+    return rename

@@ -11,7 +11,13 @@ import pytest
 from scipy import stats
 
 from fmnist_edge import EdgeError
-from fmnist_edge.benchmarks.comparison import compare, mcnemar_exact, paired_interval
+from fmnist_edge.benchmarks.comparison import (
+    compare,
+    judge_drop,
+    mcnemar_exact,
+    noninferiority_p,
+    paired_interval,
+)
 
 # Eight images: 0 to 2 both right; 3 and 4 lost; 5 won; 6 both wrong alike; 7 both wrong, differently.
 TRUE = np.array([0, 1, 2, 0, 1, 2, 0, 1])
@@ -170,3 +176,31 @@ def test_answers_to_other_images_are_refused(reference: int, candidate: int, lab
         EdgeError, match=f"cannot compare answers to other images; expected equally many, at least one; got {got}$"
     ):
         compare(*answers, reference_name="float")
+
+
+@pytest.mark.parametrize(
+    ("interval", "margin", "verdict"),
+    [
+        ((-0.20, -0.04), 0.5, "better"),
+        ((-0.05, 0.31), 0.5, "as good"),
+        ((-0.05, 0.5), 0.5, "as good"),
+        ((-0.05, 0.51), 0.5, "not shown"),
+        ((0.5, 0.9), 0.5, "not shown"),
+        ((0.51, 0.9), 0.5, "worse"),
+        ((0.1, 0.4), 0.5, "as good"),  # surely a loss, and surely a small one
+        ((-0.1, 0.0), 0.0, "as good"),
+    ],
+)
+def test_verdicts_against_a_margin(interval: tuple[float, float], margin: float, verdict: str) -> None:
+    assert judge_drop(interval, margin) == verdict
+
+
+@pytest.mark.parametrize(("lost", "won"), [(46, 33), (60, 25), (0, 0), (5, 90)])
+def test_the_p_value_of_noninferiority_agrees_with_the_interval_and_with_scipy(lost: int, won: int) -> None:
+    n = 10_000
+    low, high = paired_interval(lost, won, n)
+    at_the_edge = noninferiority_p(lost, won, n, margin_points=high)
+    assert at_the_edge == pytest.approx(0.025)
+    middle, error = (low + high) / 2, (high - low) / 2 / stats.norm.ppf(0.975)
+    expected = stats.norm.sf((0.5 - middle) / error)
+    assert noninferiority_p(lost, won, n, margin_points=0.5) == pytest.approx(expected, rel=1e-6, abs=1e-12)

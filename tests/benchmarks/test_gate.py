@@ -13,9 +13,9 @@ import pytest
 
 from fmnist_edge import EdgeError
 from fmnist_edge.benchmarks.comparison import paired_interval
-from fmnist_edge.benchmarks.gate import gate_failures
+from fmnist_edge.benchmarks.gate import class_failure, gate_failures
 from fmnist_edge.benchmarks.harness import evaluate_models
-from fmnist_edge.benchmarks.report import build_report
+from fmnist_edge.benchmarks.report import Margins, build_report
 from fmnist_edge.benchmarks.tables import verdicts
 from fmnist_edge.dataset import Split
 from fmnist_edge.runtime.runner import OnnxRunner
@@ -65,7 +65,8 @@ def faulty_report(int8_onnx: Path, images: Split, tmp_path_factory: pytest.TempP
     folder = tmp_path_factory.mktemp("faulty")
     for name in FAULTS:
         os.link(int8_onnx, folder / name)
-    return build_report(evaluate_models([folder / name for name in FAULTS], FaultyRunner, images), images)
+    results = evaluate_models([folder / name for name in FAULTS], FaultyRunner, images)
+    return build_report(results, images, margins=Margins(overall=LIMIT))
 
 
 def report_of(*counts: tuple[int, int, int]) -> dict[str, Any]:
@@ -84,11 +85,41 @@ def test_planted_faults_fail_and_the_same_model_passes(faulty_report: dict[str, 
 
 
 def test_the_verdicts_say_so_too(faulty_report: dict[str, Any]) -> None:
-    _, same, swapped, random = verdicts(faulty_report, margin_points=LIMIT)
+    _, same, swapped, random = verdicts(faulty_report)
     assert same.startswith("same.onnx is as good as the reference within 0.5 points: its drop is +0.00")
     assert "100.00% of the images alike (0 differ, 0 for the worse, 0 for the better)" in same
-    assert swapped.startswith("swapped.onnx is not shown to be as good as the reference within 0.5 points")
-    assert random.startswith("random.onnx is not shown to be as good as the reference within 0.5 points")
+    assert swapped.startswith("swapped.onnx is worse than the reference by more than 0.5 points")
+    assert random.startswith("random.onnx is worse than the reference by more than 0.5 points")
+    assert [model["comparison"]["verdict"] for model in faulty_report["models"][1:]] == ["as good", "worse", "worse"]
+
+
+def test_what_is_broken_is_not_recommended(faulty_report: dict[str, Any]) -> None:
+    recommendation = faulty_report["recommendation"]
+    assert [entry["name"] for entry in recommendation["refused"]] == ["swapped.onnx", "random.onnx"]
+    assert recommendation["choices"][0]["ship"] in {"reference.onnx", "same.onnx"}
+
+
+def test_the_gate_of_classes_names_those_that_pay(faulty_report: dict[str, Any]) -> None:
+    (swapped,) = gate_failures(faulty_report, max_class_drop_points=20)
+    assert swapped.startswith("swapped.onnx fails: ")
+    for words in ("Sandal loses", "Sneaker loses", "may lose", "the limit of a class is 20"):
+        assert words in swapped
+    assert "Bag" not in swapped
+
+
+def test_both_limits_are_held_and_none_is_no_gate(faulty_report: dict[str, Any]) -> None:
+    assert gate_failures(faulty_report) == []
+    both = gate_failures(faulty_report, max_drop_points=LIMIT, max_class_drop_points=20)
+    assert [line.split()[0] for line in both] == ["swapped.onnx", "swapped.onnx", "random.onnx"]
+
+
+def test_the_upper_end_of_the_interval_decides_for_a_class_too() -> None:
+    change = {"label": "Bag", "recall_drop": 0.0, "recall_drop_ci95": [-2.0, 2.0]}
+    nothing = {"label": "Coat", "recall_drop": 0.0, "recall_drop_ci95": None}
+    assert class_failure("a", [change, nothing], 2.0) is None
+    assert class_failure("a", [change, nothing], 1.9) == (
+        "a fails: Bag loses 0.0 points and may lose 2.0; the limit of a class is 1.9"
+    )
 
 
 def test_the_figures_show_where_the_fault_is(faulty_report: dict[str, Any]) -> None:
@@ -146,6 +177,8 @@ def test_a_failure_says_which_by_how_much_and_how_sure() -> None:
 def test_a_limit_that_is_no_number_is_refused(limit: float) -> None:
     with pytest.raises(EdgeError, match=f"unusable limit; expected a number of percentage points; got {limit}$"):
         gate_failures(report_of((200, 0, 10_000)), max_drop_points=limit)
+    with pytest.raises(EdgeError, match="unusable limit"):
+        class_failure("a", [], limit)
 
 
 def test_a_gate_with_nothing_to_judge_is_refused() -> None:

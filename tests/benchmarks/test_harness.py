@@ -12,18 +12,8 @@ import numpy.typing as npt
 import pytest
 
 from fmnist_edge import EdgeError
-from fmnist_edge.benchmarks import harness
-from fmnist_edge.benchmarks.harness import (
-    Answers,
-    ModelResult,
-    collect_answers,
-    evaluate_models,
-    judge,
-    measure_models,
-    model_name,
-    require_distinct,
-)
-from fmnist_edge.benchmarks.latency import BLOCK_RUNS, BLOCK_SKIPPED
+from fmnist_edge.benchmarks.answers import Answers, collect_answers, model_name
+from fmnist_edge.benchmarks.harness import ModelResult, evaluate_models, judge, require_distinct
 from fmnist_edge.dataset import LABELS, Split
 from fmnist_edge.runtime import open_runner
 
@@ -79,7 +69,7 @@ def make_file(path: Path, size: int = 7) -> Path:
 
 
 def make_answers(name: str, classes: list[int]) -> Answers:
-    return Answers(name, "onnx", "int8", 1, np.eye(10, dtype=np.float32)[classes])
+    return Answers(name, "onnx", "int8", 1, "0" * 64, np.eye(10, dtype=np.float32)[classes])
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
@@ -168,9 +158,9 @@ def test_answers_say_what_the_model_is(tmp_path: Path) -> None:
         (LabelledRunner(LABELS[:9]), "T-shirt/top, .*, Bag$"),
         (LabelledRunner((*LABELS, "Hat")), "T-shirt/top, .*, Ankle boot, Hat$"),
         (LabelledRunner((*LABELS[:9], "Boot")), "T-shirt/top, .*, Boot$"),
-        (LabelledRunner((LABELS[1], LABELS[0], *LABELS[2:])), "Trouser, T-shirt/top, .*, Ankle boot$"),
+        (LabelledRunner((LABELS[1], LABELS[1], *LABELS[2:])), "Trouser, Trouser, .*, Ankle boot$"),
     ],
-    ids=["9", "11", "one label less", "one label more", "another label", "another order"],
+    ids=["9", "11", "one label less", "one label more", "another label", "a label twice"],
 )
 def test_other_classes_than_the_dataset_are_refused_before_running(
     tmp_path: Path, runner: FakeRunner, got: str
@@ -179,6 +169,13 @@ def test_other_classes_than_the_dataset_are_refused_before_running(
     with pytest.raises(EdgeError, match=message):
         collect_answers(make_file(tmp_path / "a.onnx"), runner, make_split([0]))
     assert runner.sizes == []
+
+
+def test_labels_in_another_order_are_aligned_by_the_card(tmp_path: Path) -> None:
+    order = (LABELS[9], LABELS[2], LABELS[0], LABELS[1], *LABELS[3:9])
+    runner = LabelledRunner(order)  # says the column that the first pixel names
+    answers = collect_answers(make_file(tmp_path / "a.onnx"), runner, make_split([0, 1, 2, 3, 9]))
+    assert [LABELS[answer] for answer in answers.predicted] == [order[column] for column in (0, 1, 2, 3, 9)]
 
 
 # --- judging ---------------------------------------------------------------------------------------------------------
@@ -243,59 +240,3 @@ def test_real_models_are_scored_on_the_real_images(results: list[ModelResult], i
         assert result.comparison is not None
         assert result.comparison.reference == "compact/model.keras"
         assert result.comparison.agreement > 0.97
-
-
-# --- measuring -------------------------------------------------------------------------------------------------------
-
-
-def test_exported_models_are_measured_and_keras_is_not(measured: list[ModelResult], results: list[ModelResult]) -> None:
-    keras, *exported = measured
-    assert (keras.latency, keras.cold_start) == (None, None)
-    for result in exported:
-        assert result.latency is not None
-        assert result.cold_start is not None
-        assert 0 < result.latency.p50 <= result.latency.p90 <= result.latency.p99
-        assert result.latency.n == 3 * (BLOCK_RUNS - BLOCK_SKIPPED)
-        assert result.cold_start.cold_start_ms > result.latency.p50
-    for before, after in zip(results, measured, strict=True):
-        assert after.answers is before.answers
-        assert after.evaluation is before.evaluation
-        assert after.comparison is before.comparison
-
-
-def test_each_model_gets_its_own_figures(
-    results: list[ModelResult], model_paths: list[Path], images: Split, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[tuple[str, int]] = []
-
-    def cold_start(path: Path, *, threads: int) -> str:
-        asked.append((path.name, threads))
-        return f"cold start of {path.name}"
-
-    def latency(runners: dict[str, object], pixels: npt.NDArray[np.uint8], **_: object) -> dict[str, str]:
-        assert np.array_equal(pixels, images.images[:200])
-        return {name: f"latency of {name}" for name in runners}
-
-    monkeypatch.setattr(harness, "measure_cold_start", cold_start)
-    monkeypatch.setattr(harness, "measure_latency", latency)
-    found = measure_models(results, model_paths, images, threads=2)
-    names = [result.answers.name for result in found[1:]]
-    assert [result.latency for result in found[1:]] == [f"latency of {name}" for name in names]
-    assert [result.cold_start for result in found[1:]] == [f"cold start of {name}" for name in names]
-    assert asked == [(name, 2) for name in names]
-
-
-def test_keras_models_alone_need_no_measuring(
-    results: list[ModelResult], model_paths: list[Path], images: Split
-) -> None:
-    told: list[tuple[str, int, int]] = []
-    found = measure_models(results[:1], model_paths[:1], images, progress=lambda *step: told.append(step))
-    assert found == results[:1]
-    assert told == [("measuring cold start and memory", 0, 0)]
-
-
-def test_an_unusable_number_of_threads_is_refused(
-    results: list[ModelResult], model_paths: list[Path], images: Split
-) -> None:
-    with pytest.raises(EdgeError, match=r"unusable number of threads; .*got 0"):
-        measure_models(results, model_paths, images, threads=0)

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from fmnist_edge.benchmarks import machine
-from fmnist_edge.benchmarks.machine import describe_machine, describe_versions
+from fmnist_edge.benchmarks.machine import (
+    describe_machine,
+    describe_versions,
+    frequency_mhz,
+    temperature_c,
+    throttle_bits,
+    throttle_names,
+)
 
 PC = """\
 processor\t: 0
@@ -41,10 +48,13 @@ def place(
     monkeypatch: pytest.MonkeyPatch, folder: Path, *, cpuinfo: str = "", governor: str = "", board: str = ""
 ) -> None:
     """Let the module read files with these texts; an empty text stands for no file."""
-    for name, text in (("_CPUINFO", cpuinfo), ("_GOVERNOR", governor), ("_BOARD", board)):
-        path = folder / name
+    (folder / "cpu0/cpufreq").mkdir(parents=True)
+    paths = {"_CPUINFO": folder / "cpuinfo", "_BOARD": folder / "board", "_CPUS": folder}
+    texts = {folder / "cpuinfo": cpuinfo, folder / "board": board, folder / "cpu0/cpufreq/scaling_governor": governor}
+    for path, text in texts.items():
         if text:
             path.write_text(text)
+    for name, path in {**paths, "_THERMAL": folder, "_THROTTLED": folder / "throttled"}.items():
         monkeypatch.setattr(machine, name, path)
 
 
@@ -71,7 +81,6 @@ def test_a_machine_that_says_nothing_is_described_without_guessing(
 ) -> None:
     place(monkeypatch, tmp_path)
     monkeypatch.setattr(platform, "processor", lambda: "")
-    monkeypatch.setattr(os, "getloadavg", lambda: (1.2345, 0.0, 0.0))
     assert describe_machine() == {
         "system": platform.system(),
         "architecture": platform.machine(),
@@ -80,7 +89,6 @@ def test_a_machine_that_says_nothing_is_described_without_guessing(
         "features": [],
         "cores": os.cpu_count(),
         "governor": None,
-        "load_1min": 1.23,
     }
 
 
@@ -96,7 +104,6 @@ def test_this_machine_can_be_described_in_json() -> None:
     found = describe_machine()
     assert json.loads(json.dumps(found)) == found
     assert found["cores"] >= 1
-    assert found["load_1min"] >= 0
 
 
 def test_versions_are_those_installed() -> None:
@@ -110,3 +117,50 @@ def test_versions_are_those_installed() -> None:
 def test_packages_that_are_not_installed_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "_PACKAGES", ("fmnist-edge-that-nobody-has", "numpy"))
     assert describe_versions().keys() == {"python", "numpy"}
+
+
+def test_the_fastest_core_and_the_hottest_sensor_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    place(monkeypatch, tmp_path)
+    for core, khz in enumerate(("1500000", "2400000", "not a number")):
+        (tmp_path / f"cpu{core}/cpufreq").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"cpu{core}/cpufreq/scaling_cur_freq").write_text(f"{khz}\n")
+    for zone, temperature in enumerate(("48500", "61250")):
+        (tmp_path / f"thermal_zone{zone}").mkdir()
+        (tmp_path / f"thermal_zone{zone}/temp").write_text(f"{temperature}\n")
+    assert frequency_mhz() == 2400.0
+    assert temperature_c() == 61.25
+
+
+def test_a_pc_tells_its_frequency_in_cpuinfo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    place(monkeypatch, tmp_path, cpuinfo="cpu MHz\t\t: 2600.5\n\ncpu MHz\t\t: 3100.0\n")
+    assert frequency_mhz() == 3100.0
+
+
+def test_what_the_machine_does_not_say_is_unknown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    place(monkeypatch, tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert (frequency_mhz(), temperature_c(), throttle_bits()) == (None, None, None)
+
+
+@pytest.mark.parametrize(("text", "bits"), [("0\n", 0), ("50005\n", 0x50005), ("nonsense", None)])
+def test_throttling_is_read_as_the_firmware_writes_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, bits: int | None
+) -> None:
+    place(monkeypatch, tmp_path)
+    (tmp_path / "throttled").write_text(text)
+    assert throttle_bits() == bits
+
+
+def test_without_the_file_the_firmware_s_own_tool_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    place(monkeypatch, tmp_path)
+    tool = tmp_path / "vcgencmd"
+    tool.write_text("#!/bin/sh\necho throttled=0x20002\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert throttle_bits() == 0x20002
+
+
+def test_the_lower_bits_have_names() -> None:
+    assert throttle_names(0) == []
+    assert throttle_names(0xF) == ["under-voltage", "frequency capped", "throttled", "soft temperature limit"]
+    assert throttle_names(0x40000) == []

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from fmnist_edge.benchmarks.comparison import judge_drop
 from fmnist_edge.benchmarks.tables import (
-    DEFAULT_MARGIN_POINTS,
     Table,
     as_markdown,
+    change_table,
     class_table,
     confusion_table,
     interval_text,
@@ -24,12 +25,20 @@ from fmnist_edge.dataset import LABELS
 
 
 def make_model(
-    name: str, *, recipe: str = "int8", size_bytes: int = 97_000, p50: float | None = None, high: float | None = None
+    name: str,
+    *,
+    recipe: str = "int8",
+    size_bytes: int = 97_000,
+    p50: float | None = None,
+    high: float | None = None,
+    margin: float = 0.5,
 ) -> dict[str, Any]:
     """Return what the tables read of a model: with a latency if `p50` is given, and a comparison if `high` is."""
     comparison = {
         "accuracy_drop": 0.13,
         "accuracy_drop_ci95": [-0.05, high],
+        "margin_points": margin,
+        "verdict": None if high is None else judge_drop((-0.05, high), margin),
         "agreement": 0.9871,
         "flips": 129,
         "lost": 46,
@@ -42,6 +51,9 @@ def make_model(
         "size_bytes": size_bytes,
         "accuracy": 0.9136,
         "comparison": None if high is None else comparison,
+        "findings": [],
+        "boards": [],
+        "images_per_second": None if p50 is None else {"batch1": 1e3 / p50, "batch32": 2e3 / p50},
         "latency_ms": None if p50 is None else {"p50": p50, "p90": 2 * p50, "p99": 3 * p50, "n": 340},
         "cold_start_ms": None if p50 is None else 251.6,
         "peak_rss_bytes": None if p50 is None else 80 * 2**20,
@@ -49,7 +61,7 @@ def make_model(
 
 
 def make_report(*models: dict[str, Any]) -> dict[str, Any]:
-    return {"dataset": {"n": 10_000, "split": "test"}, "models": list(models)}
+    return {"dataset": {"n": 10_000, "split": "test"}, "models": list(models), "conditions": None}
 
 
 KERAS = make_model("seed/model.keras", recipe="float32", size_bytes=1_000_000)
@@ -97,8 +109,33 @@ def test_models_without_latency() -> None:
 
 def test_models_with_latency_leave_out_what_was_not_measured() -> None:
     table = models_table(make_report(KERAS, INT8))
-    assert table.header[5:] == ["p50 ms", "p90 ms", "p99 ms", "cold start ms", "peak MiB"]
-    assert [row[5:] for row in table.rows] == [["—"] * 5, ["0.125", "0.250", "0.375", "252", "80"]]
+    assert table.header[5:] == [
+        *("p50 ms", "p90 ms", "p99 ms", "images/s", "images/s by 32", "cold start ms", "peak MiB")
+    ]
+    assert [row[5:] for row in table.rows] == [
+        ["—"] * 7,
+        ["0.125", "0.250", "0.375", "8,000", "16,000", "252", "80"],
+    ]
+
+
+def test_instructions_of_emulated_boards_have_a_column_each() -> None:
+    counted = {**INT8, "boards": [{"board": "pi5", "instructions_per_image": 1_160_000}]}
+    uncounted = {**INT8, "boards": [{"board": "pi4", "instructions_per_image": None}]}
+    table = models_table(make_report(KERAS, counted, uncounted))
+    assert table.header[-2:] == ["pi5 M instr.", "pi4 M instr."]
+    assert [row[-2:] for row in table.rows] == [["—", "—"], ["1.16", "—"], ["—", "—"]]
+
+
+def test_changes_of_classes_show_their_intervals() -> None:
+    bag = {"label": "Bag", "lost": 3, "won": 1, "recall_drop": 0.2, "recall_drop_ci95": [-0.2, 0.6]}
+    hat = {"label": "Hat", "lost": 0, "won": 0, "recall_drop": 0.0, "recall_drop_ci95": None}
+    changes = [{**entry, "precision_drop": 0.1, "f1_drop": -0.15} for entry in (bag, hat)]
+    table = change_table({"name": "int8.onnx", "comparison": {"classes": changes}})
+    assert table.title == "int8.onnx: what each class lost"
+    assert table.rows == [
+        ["Bag", "3", "1", "+0.20 (-0.20 to +0.60)", "+0.10", "-0.15"],
+        ["Hat", "0", "0", "no images", "+0.10", "-0.15"],
+    ]
 
 
 def test_classes_with_counts_and_ratios() -> None:
@@ -157,7 +194,7 @@ def test_plain_values(value: object, text: str) -> None:
 
 
 def test_a_verdict_says_what_a_candidate_costs_and_buys() -> None:
-    opening, verdict = verdicts(make_report(KERAS, make_model("int8.onnx", high=0.31)), margin_points=0.5)
+    opening, verdict = verdicts(make_report(KERAS, make_model("int8.onnx", high=0.31)))
     assert opening == "seed/model.keras is right on 91.36% of 10,000 images."
     assert verdict == (
         "int8.onnx is as good as the reference within 0.5 points: its drop is +0.13 (-0.05 to +0.31) points, it "
@@ -177,14 +214,14 @@ def test_a_verdict_says_what_a_candidate_costs_and_buys() -> None:
     ],
 )
 def test_a_verdict_is_about_the_upper_end_of_the_interval(high: float, margin: float, judged: str) -> None:
-    (_, verdict) = verdicts(make_report(KERAS, make_model("int8.onnx", high=high)), margin_points=margin)
+    (_, verdict) = verdicts(make_report(KERAS, make_model("int8.onnx", high=high, margin=margin)))
     assert judged in verdict
 
 
-def test_the_margin_is_half_a_point_where_none_is_stated() -> None:
-    assert DEFAULT_MARGIN_POINTS == 0.5
-    report = make_report(KERAS, make_model("int8.onnx", high=0.31))
-    assert verdicts(report) == verdicts(report, margin_points=0.5)
+def test_a_verdict_ends_with_what_is_wrong_with_the_file() -> None:
+    model = {**make_model("int8.onnx", high=0.31), "findings": ["int8.onnx is called int8, but is float"]}
+    (_, verdict) = verdicts(make_report(KERAS, model))
+    assert verdict.endswith("10.3 times smaller. But int8.onnx is called int8, but is float.")
 
 
 @pytest.mark.parametrize(

@@ -42,12 +42,8 @@ def export(
     ] = None,
     recover: Annotated[
         bool,
-        typer.Option(
-            "--recover",
-            help="Round int8 weights anew so that their errors cancel, where it helps on the validation images; "
-            "takes a few minutes.",
-        ),
-    ] = False,
+        typer.Option(help="Round int8 weights anew so that their errors cancel, where it helps on validation images."),
+    ] = True,
     target: Annotated[
         Target, typer.Option(help="Processors of the int8 ONNX file; arm-dot: a Pi 5 and no other, and not x86.")
     ] = "generic",

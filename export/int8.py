@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -140,6 +141,7 @@ def quantize(
     steps = 1 + len(STRENGTHS) * (1 + len(METHODS))
     progress("quantizing", 0, steps)
     network = convert_scaled(model)
+    gc.collect()  # the converter's graphs refer to each other, and hold the weights several times over
     logit_range = network.logit_range(logit_calibration)
     found: dict[str, float] = {}
 

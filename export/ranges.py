@@ -21,6 +21,8 @@ Range = tuple[float, float]
 _LEVELS = 255
 _SHRINKS = np.linspace(0.3, 1.0, 36)
 _MOST_VALUES = 1_000_000
+_SMALLEST_STEP = 1e-7
+"""Below it a range is that of a value that never changes; pixels have steps of 1/255."""
 SAME_RANGE = {"RESHAPE", "MAX_POOL_2D"}
 """Operators that move values about, so that output and input must share their range."""
 
@@ -89,6 +91,26 @@ def clip_activations(int8_content: bytes, activations: Mapping[str, Values], met
         elif name in named and name in activations:
             values = activations[name].ravel()
             _set_range(target, *METHODS[method](values[:: 1 + len(values) // _MOST_VALUES], *_range(target)))
+    rescale_biases(model, before)
+    return write_model(model)
+
+
+def widen_constants(content: bytes) -> bytes:
+    """Return the int8 TFLite model with a usable range for activations that are always 0.
+
+    The converter gives them a range of a millionth, with which no runtime can compute; the range of the operator's
+    input does as well for a value that never changes.
+    """
+    model = read_model(content)
+    graph = model.subgraphs[0]
+    before = {index: tensor_scale(tensor) for index, tensor in enumerate(graph.tensors)}
+    for operator in graph.operators:
+        source, target = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+        step, usable = tensor_scale(target), tensor_scale(source)
+        if step is not None and usable is not None and step < _SMALLEST_STEP:
+            target.quantization.scale = np.array([usable], np.float32)
+            target.quantization.zeroPoint = np.array([-128], np.int64)
+            target.quantization.min = target.quantization.max = None
     rescale_biases(model, before)
     return write_model(model)
 

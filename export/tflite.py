@@ -25,6 +25,7 @@ from .calibration import Calibration
 from .flatbuffer import operator_name, read_model, write_model
 from .logits import as_centred_logits, runner_up_range, with_softmax
 from .pixels import Scaling, pixel_function, scaled_function, split_scaling
+from .ranges import widen_constants
 from .recipe import Recipe
 
 Pixels = npt.NDArray[np.float32]
@@ -98,7 +99,7 @@ def quantize_int8(content: bytes, scaling: Scaling, calibration: Calibration) ->
     with _converting():
         measured = Calibrator(add_intermediate_tensors(content)).calibrate(_representative(scaling, calibration))
         quantized = mlir_quantize(measured, input_data_type=tf.uint8)
-    finished = _float_softmax(quantized)
+    finished = widen_constants(_float_softmax(quantized))
     _require_input(finished, scaling)
     return finished
 

@@ -30,7 +30,7 @@ def test_agreement_of_a_real_export_and_of_a_coarser_one(reference: Reference, i
     assert 0.97 < found.same_label <= 1
     assert 0 < found.mean_change < 0.02
     assert worse.same_label < found.same_label
-    assert worse.mean_change > 2 * found.mean_change
+    assert worse.mean_change > 1.5 * found.mean_change
 
 
 def test_the_expected_share_is_near_the_counted_one(reference: Reference, int8_tflite: Path) -> None:

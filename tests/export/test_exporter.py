@@ -235,7 +235,7 @@ def test_every_file_that_was_written_carries_its_inspection(compact_run: Path, t
     assert all(file.inspection.card == read_card(file.path) for file in written)
 
 
-def float_onnx(content: bytes) -> bytes:
+def float_onnx(content: bytes, *, target: str) -> bytes:
     """Make, in the place of the translation, a graph with a convolution that stays float."""
     with tempfile.TemporaryDirectory() as folder:
         return half_quantized(Path(folder) / "half.onnx").read_bytes()
@@ -255,7 +255,7 @@ def test_an_int8_onnx_file_with_a_float_convolution_is_not_written(
 def test_an_int8_tflite_file_with_float_layers_is_not_written(
     compact_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stay_float(model: keras.Model, *shared: Any, progress: object) -> Int8Network:
+    def stay_float(model: keras.Model, *shared: Any, **options: object) -> Int8Network:
         float_network = tflite.convert_scaled(model)
         chosen = Candidate("none", 0.0, tflite.convert_float(model, FLOAT32), float_network.content)
         return Int8Network(chosen, {}, Agreement(1.0, 0.0), False, float_network.scaling)
@@ -294,7 +294,7 @@ def test_a_file_that_exists_is_replaced_by_force(compact_run: Path, exports: Pat
     assert (tmp_path / name).read_bytes() == (exports / name).read_bytes()
 
 
-def interrupt(*arguments: object) -> NoReturn:
+def interrupt(*arguments: object, **options: object) -> NoReturn:
     raise KeyboardInterrupt
 
 

@@ -27,9 +27,7 @@ COMMANDS = ("data", "train", "export", "inspect", "predict", "watch", "evaluate"
 # What takes half an hour is shown in full and run in small; everything else runs as it stands.
 IN_SMALL = {
     "fmnist-edge train": "fmnist-edge train --epochs 1 --limit 256",
-    "fmnist-edge train --arch compact --epochs 20 --learning-rate 0.002 --out runs/mine": (
-        "fmnist-edge train --arch compact --epochs 1 --limit 500 --learning-rate 0.002 --out runs/mine"
-    ),
+    "fmnist-edge train --arch compact --quick": "fmnist-edge train --arch compact --quick --epochs 1 --limit 500",
     "fmnist-edge train --config my.toml": "fmnist-edge train --config my.toml --epochs 1 --limit 500",
     "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 0.5": (
         "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 5"  # hardly trained: answers waver
@@ -75,6 +73,19 @@ def test_the_commands_of_the_readme_run_in_their_order(tmp_path: Path, test_spli
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     run(f"python -c {shlex.quote(code)}", tmp_path)
     assert (tmp_path / "report" / "report.html").is_file()
+
+
+def test_the_commands_of_the_page_on_export_run_in_their_order(tmp_path: Path, compact_run: Path) -> None:
+    shutil.copytree(compact_run, tmp_path / "runs" / "latest")
+    page = ROOT / "docs" / "export.md"
+    commands = commands_of(page)
+    assert "fmnist-edge export --int8 --format c" in commands
+    for command in commands:
+        run(command, tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    run(f"python -c {shlex.quote(code)}", tmp_path)
+    names = {path.name for path in (tmp_path / "exports").iterdir()}
+    assert names == {f"fmnist-compact-int8{end}" for end in (".onnx", ".tflite", ".c", ".h", "-arm-dot.onnx")}
 
 
 def test_the_commands_of_the_page_of_models_run_in_their_order(tmp_path: Path, compact_run: Path) -> None:

@@ -15,6 +15,7 @@ import typer
 from .commands.benchmark import benchmark
 from .commands.data import data
 from .commands.demo import demo
+from .commands.doctor import doctor
 from .commands.evaluate import evaluate
 from .commands.export import export
 from .commands.inspect import inspect
@@ -32,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # importing rich would double the time of --help
     pretty_exceptions_enable=False,
 )
-for command in (data, train, export, inspect, predict, watch, evaluate, benchmark, demo):
+for command in (data, train, export, inspect, predict, watch, evaluate, benchmark, doctor, demo):
     app.command()(command)
 
 

@@ -21,9 +21,9 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)   ## walk the whole path on the real data, ending in a report (DEMO="--epochs 15" for the real thing)
 	$(BIN)/fmnist-edge demo $(DEMO)
 
-system:          ## install what some tests need beyond pip: an emulator of ARM, a C compiler and a browser (Debian, as root)
+system:          ## install what some tests need beyond pip: an emulator of ARM, a C compiler, a browser and systemd (Debian, as root)
 	apt-get update --quiet --quiet
-	apt-get install --quiet --quiet --yes --no-install-recommends qemu-user gcc g++ libc6-dev chromium
+	apt-get install --quiet --quiet --yes --no-install-recommends qemu-user gcc g++ libc6-dev chromium systemd
 
 test: $(READY)   ## run the tests
 	$(BIN)/python -m pytest

@@ -16,6 +16,7 @@ from .commands.benchmark import benchmark
 from .commands.compare import compare
 from .commands.data import data
 from .commands.demo import demo
+from .commands.doctor import doctor
 from .commands.evaluate import evaluate
 from .commands.export import export
 from .commands.inspect import inspect
@@ -33,7 +34,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # importing rich would double the time of --help
     pretty_exceptions_enable=False,
 )
-for command in (data, train, export, inspect, predict, watch, evaluate, benchmark, compare, demo):
+COMMANDS = (data, train, export, inspect, predict, watch, evaluate, benchmark, compare, doctor, demo)
+for command in COMMANDS:
     app.command()(command)
 
 

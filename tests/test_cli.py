@@ -65,7 +65,7 @@ def one_line_error(done: Done, *words: str) -> None:
 def test_version_and_help(run: Run) -> None:
     assert run("--version").out.startswith("fmnist-edge 0.")
     shown = run("--help").out
-    for command in (
+    work = (
         "data",
         "train",
         "export",
@@ -75,8 +75,10 @@ def test_version_and_help(run: Run) -> None:
         "evaluate",
         "benchmark",
         "compare",
+        "doctor",
         "demo",
-    ):
+    )
+    for command in work:
         assert command in shown
         assert "Example: fmnist-edge" in " ".join(run(command, "--help").out.split())
 

@@ -22,7 +22,19 @@ from fmnist_edge.cli import main
 from fmnist_edge.dataset import Split
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("data", "train", "export", "inspect", "predict", "watch", "evaluate", "benchmark", "compare", "demo")
+COMMANDS = (
+    "data",
+    "train",
+    "export",
+    "inspect",
+    "predict",
+    "watch",
+    "evaluate",
+    "benchmark",
+    "compare",
+    "doctor",
+    "demo",
+)
 
 # What takes half an hour is shown in full and run in small; everything else runs as it stands.
 IN_SMALL = {

@@ -16,6 +16,7 @@ PACKAGES = (
     "common",
     "dataset",
     "runtime",
+    "runtime/doctor",
     "benchmarks",
     "benchmarks/boards",
     "benchmarks/page",

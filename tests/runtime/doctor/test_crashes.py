@@ -181,6 +181,16 @@ def test_the_command_prints_a_line_a_finding_and_what_mends_it(
     assert capsys.readouterr().out.splitlines()[-1] == "ready"
 
 
+def test_the_doctor_alone_needs_no_package(int8_onnx: Path, tmp_path: Path) -> None:
+    """This Python without its site-packages has neither typer nor numpy."""
+    (tmp_path / "fmnist_edge").symlink_to(Path(machines.__file__).parents[2])
+    command = [sys.executable, "-S", "-m", "fmnist_edge.runtime.doctor", str(int8_onnx)]
+    environment = {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")  # its processes are whole Pythons again
+    assert done.stdout.splitlines()[-1] == "ready"
+
+
 # On emulated boards
 
 

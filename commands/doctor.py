@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from .shared import Json, print_json
-
-if TYPE_CHECKING:
-    from ..runtime.doctor import Finding
 
 
 def doctor(
@@ -22,24 +18,17 @@ def doctor(
 
     Exits with 1 if something prevents inference. Example: fmnist-edge doctor
     """
-    from ..runtime.doctor import Machine, Status, examine
+    from ..runtime.doctor import Machine, examine, verdict
 
     findings = []
     for finding in examine(Machine(), model):
         findings.append(finding)
         if not as_json:
-            _show(finding)
-    ready = all(finding.status is not Status.FAULT for finding in findings)
+            print(finding.as_text(), flush=True)  # the next check may take seconds on a board
+    ready, line = verdict(findings)
     if as_json:
         print_json({"ready": ready, "findings": [finding.as_json() for finding in findings]})
     else:
-        print("\nready" if ready else "\nnot ready: mend the faults from the top")
+        print(f"\n{line}")
     if not ready:
         raise typer.Exit(1)
-
-
-def _show(finding: Finding) -> None:
-    print(f"{finding.status.value:<8} {finding.name:<15} {finding.found}")
-    if finding.mend:
-        print(f"{'':<24} next: {finding.mend}")
-    sys.stdout.flush()  # the next check may take seconds on a board

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from .camera import check_camera
 from .condition import check_disk, check_governor, check_memory, check_temperature, check_throttling
-from .finding import Finding, Status, fault
+from .finding import Finding, Status, fault, verdict
 from .hardware import check_board, check_processor
 from .interpreter import Interpreter, ask_interpreter, check_bits, check_python, check_wheels
 from .machine import Machine
 from .model import check_model
 from .packages import check_packages
 
-__all__ = ["Finding", "Machine", "Status", "examine"]
+__all__ = ["Finding", "Machine", "Status", "examine", "verdict"]
 
 
 def examine(machine: Machine, model: Path | None = None) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -39,6 +40,26 @@ class Finding:
         {'name': 'board', 'status': 'ok', 'found': 'Raspberry Pi 5', 'mend': ''}
         """
         return {"name": self.name, "status": self.status.value, "found": self.found, "mend": self.mend}
+
+    def as_text(self) -> str:
+        """Return the finding as a line, and a second one where something needs mending.
+
+        >>> print(warning("disk", "40 MiB free", "sudo apt clean").as_text())
+        warning  disk            40 MiB free
+                                 next: sudo apt clean
+        """
+        line = f"{self.status.value:<8} {self.name:<15} {self.found}"
+        return f"{line}\n{'':<24} next: {self.mend}" if self.mend else line
+
+
+def verdict(findings: Iterable[Finding]) -> tuple[bool, str]:
+    """Tell whether nothing prevents inference, and the line that says so.
+
+    >>> verdict([ok("board", "Raspberry Pi 5")])
+    (True, 'ready')
+    """
+    ready = all(finding.status is not Status.FAULT for finding in findings)
+    return ready, "ready" if ready else "not ready: mend the faults from the top"
 
 
 def ok(name: str, found: str) -> Finding:

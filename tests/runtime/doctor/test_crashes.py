@@ -15,6 +15,7 @@ import pytest
 from fmnist_edge.benchmarks.boards import sysroot, tools
 from fmnist_edge.benchmarks.boards.board import BOARDS, cpuinfo
 from fmnist_edge.benchmarks.boards.sysroot import Sysroot
+from fmnist_edge.cli import main
 from fmnist_edge.runtime.doctor import Machine, Status, examine
 from fmnist_edge.runtime.doctor import machine as machines
 from fmnist_edge.runtime.doctor.finding import Finding
@@ -161,6 +162,33 @@ def test_the_command_runs_where_every_package_crashes(site: Machine, put: Put, i
     faults = {found["name"]: found for found in said["findings"] if found["status"] == "fault"}
     assert set(faults) == {"numpy", "onnxruntime", "pillow", "model"}
     assert all(found["mend"] for found in faults.values())
+
+
+def test_the_command_prints_a_line_a_finding_and_what_mends_it(
+    int8_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor"])
+    lines = capsys.readouterr().out.splitlines()
+    assert ended.value.code == 1
+    assert lines[-1] == "not ready: mend the faults from the top"
+    (at,) = [number for number, line in enumerate(lines) if line.startswith("fault    model           no model in")]
+    assert lines[at + 1].strip() == "next: name one with --model, or make one: fmnist-edge export --int8"
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--model", str(int8_onnx)])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "ready"
+
+
+def test_the_doctor_alone_needs_no_package(int8_onnx: Path, tmp_path: Path) -> None:
+    """This Python without its site-packages has neither typer nor numpy."""
+    (tmp_path / "fmnist_edge").symlink_to(Path(machines.__file__).parents[2])
+    command = [sys.executable, "-S", "-m", "fmnist_edge.runtime.doctor", str(int8_onnx)]
+    environment = {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")  # its processes are whole Pythons again
+    assert done.stdout.splitlines()[-1] == "ready"
 
 
 # On emulated boards

@@ -20,7 +20,7 @@ from fmnist_edge.cli import main
 from fmnist_edge.dataset import Split
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("data", "train", "export", "inspect", "predict", "watch", "evaluate", "benchmark", "demo")
+COMMANDS = ("data", "train", "export", "inspect", "predict", "watch", "camera", "evaluate", "benchmark", "demo")
 
 # What takes half an hour is shown in full and run in small; everything else runs as it stands.
 IN_SMALL = {

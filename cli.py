@@ -19,12 +19,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     typed = sys.argv[1:] if arguments is None else list(arguments)
     try:
         if not run_plain_predict(typed):
-            from .commands.app import app
+            from .commands.app import make_app
 
-            app(typed, prog_name="fmnist-edge")
+            make_app(_version)(typed, prog_name="fmnist-edge")
     except EdgeError as error:
         fail(str(error))
         sys.exit(error.exit_code)
+
+
+def _version() -> str:
+    from . import __version__
+
+    return __version__
 
 
 if __name__ == "__main__":

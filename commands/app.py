@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -17,24 +18,26 @@ from .predict import predict
 from .train import train
 from .watch import watch
 
-app = typer.Typer(
-    name="fmnist-edge",
-    help="Fashion-MNIST from training to a Raspberry Pi, with proof of what was lost on the way.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,  # importing rich would double the time of --help
-    pretty_exceptions_enable=False,
-)
-for command in (data, train, export, inspect, predict, watch, camera, evaluate, benchmark, demo):
-    app.command()(command)
+COMMANDS = (data, train, export, inspect, predict, watch, camera, evaluate, benchmark, demo)
 
 
-@app.callback(invoke_without_command=True)
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    if version:
-        from .. import __version__
+def make_app(version: Callable[[], str]) -> typer.Typer:
+    """Return the app with all commands; `version` looks up what ``--version`` prints."""
+    app = typer.Typer(
+        name="fmnist-edge",
+        help="Fashion-MNIST from training to a Raspberry Pi, with proof of what was lost on the way.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,  # importing rich would double the time of --help
+        pretty_exceptions_enable=False,
+    )
+    for command in COMMANDS:
+        app.command()(command)
 
-        print(f"fmnist-edge {__version__}")
-        raise typer.Exit
+    @app.callback(invoke_without_command=True)
+    def root(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+        if show:
+            print(f"fmnist-edge {version()}")
+            raise typer.Exit
+
+    return app

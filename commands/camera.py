@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..common.errors import EdgeError
+from .lean import use_one_thread
 from .printing import table_writer, write_json, write_now
 from .shared import Backend, Json, Model, Runtime, Threads, Top, fail, say
 
@@ -26,6 +27,7 @@ def camera(
 
     Example: fmnist-edge camera --every 5
     """
+    use_one_thread()
     from ..runtime.camera import SteadyCamera, classify_frames, open_camera
     from ..runtime.classifier import Classifier
     from ..runtime.locate import default_model

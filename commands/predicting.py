@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..common.errors import EdgeError
 from ..common.progress import ConsoleProgress, silent
+from .lean import use_one_thread
 from .lines import fail
 from .printing import csv_writer, table_writer, write_json
 
@@ -36,6 +37,7 @@ def predict_pictures(
     Raises:
         EdgeError: the model cannot be used, or `show` not be drawn.
     """
+    use_one_thread()
     from ..runtime.classifier import Classifier
     from ..runtime.gather import classify_all, find_all
     from ..runtime.locate import default_model

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..common.errors import EdgeError
+from .lean import use_one_thread
 from .predict import As
 from .printing import table_writer, write_json, write_now
 from .shared import Backend, Json, Model, Runtime, Threads, Top, fail, say
@@ -29,6 +30,7 @@ def watch(
 
     Example: fmnist-edge watch photos --every 2
     """
+    use_one_thread()
     from ..runtime.classifier import Classifier
     from ..runtime.gather import classify_all
     from ..runtime.locate import default_model

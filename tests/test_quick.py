@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fmnist_edge.commands import predict as command
+from fmnist_edge.commands.app import make_app
 from fmnist_edge.commands.quick import KINDS, RUNTIMES, plain_predict
 
 LINES = [
@@ -49,8 +50,6 @@ LEFT = [
 
 @pytest.mark.parametrize("line", LINES)
 def test_it_reads_as_typer_does(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fmnist_edge.commands.app import app
-
     called: list[dict[str, Any]] = []
 
     def note(images: list[str], **options: Any) -> int:
@@ -60,7 +59,7 @@ def test_it_reads_as_typer_does(line: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(command, "predict_pictures", note)
     arguments = ["predict", *line.split()]
     with pytest.raises(SystemExit) as ended:
-        app(arguments)
+        make_app(str)(arguments)
     assert ended.value.code in {0, None}
     (by_typer,) = called
     quick = plain_predict(arguments)

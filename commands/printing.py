@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .shared import print_json
+from .lines import print_json
 
 if TYPE_CHECKING:
     from ..runtime.gather import Answer
@@ -15,17 +14,26 @@ if TYPE_CHECKING:
     Write = Callable[[Answer, int], None]
 
 
-def write_json(answer: Answer, top: int) -> None:
-    """Print one answer as one line of JSON."""
+def write_now(answers: Iterable[Answer], write: Write, top: int) -> None:
+    """Print answers as they come, each at once: the next one may be hours away."""
+    for answer in answers:
+        write(answer, top)
+        sys.stdout.flush()
+
+
+def write_json(answer: Answer, top: int, *, key: str = "file") -> None:
+    """Print one answer as one line of JSON, with its name under `key`."""
     prediction = answer.prediction
     best = [{"label": label, "probability": probability} for label, probability in prediction.top(top)]
     said = {"label": prediction.label, "index": prediction.index, "probability": prediction.probability}
     trust = {"confidence": prediction.confidence, "unsure": prediction.unsure}
-    print_json({"file": answer.name, **said, **trust, "as": answer.prepared.kind, "top": best})
+    print_json({key: answer.name, **said, **trust, "as": answer.prepared.kind, "top": best})
 
 
 def csv_writer(top: int) -> Write:
     """Print the head of a table of comma-separated values, and return what prints its rows."""
+    import csv  # tables and JSON do without
+
     rows = csv.writer(sys.stdout, lineterminator="\n")
     ranks = [f"{field}_{rank}" for rank in range(2, top + 1) for field in ("label", "probability")]
     rows.writerow(["file", "label", "probability", "confidence", "unsure", *ranks])

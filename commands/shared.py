@@ -1,31 +1,32 @@
-"""What every command shares: common options, and where its lines go."""
+"""What every command shares: common options, and where its lines go (`lines`)."""
 
 from __future__ import annotations
 
-import json
-import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from .lines import fail, print_json, say
+
+__all__ = ["Backend", "DataDir", "Json", "Model", "Runtime", "Threads", "Top", "fail", "print_json", "say"]
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder with the four files of Fashion-MNIST; fetched if left out.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Model = Annotated[Path | None, typer.Option("--model", help="An .onnx or .tflite file (the newest in exports/).")]
+Top = Annotated[int, typer.Option("--top", help="How many classes to show.", min=1)]
 Threads = Annotated[int, typer.Option("--threads", help="Processor threads for one picture.")]
 
 
-def fail(line: str) -> None:
-    """Print one line of what is wrong to standard error."""
-    print(f"fmnist-edge: {line}", file=sys.stderr)
+class Runtime(StrEnum):
+    """What runs a model; the names are those of the runtime's `Backend`."""
+
+    AUTO = "auto"
+    ONNXRUNTIME = "onnxruntime"
+    LITERT = "litert"
 
 
-def say(line: str) -> None:
-    """Print one line of progress to standard error."""
-    print(line, file=sys.stderr)
-
-
-def print_json(content: Any) -> None:
-    """Print a result as one line of JSON."""
-    print(json.dumps(content, ensure_ascii=False))
+Backend = Annotated[Runtime, typer.Option("--backend", help="auto keeps the faster of those that are there.")]

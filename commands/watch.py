@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,18 +9,20 @@ from typing import Annotated
 import typer
 
 from ..common.errors import EdgeError
+from .lean import use_one_thread
 from .predict import As
-from .printing import table_writer, write_json
-from .shared import Json, Threads, fail, say
+from .printing import table_writer, write_json, write_now
+from .shared import Backend, Json, Model, Runtime, Threads, Top, fail, say
 
 
 def watch(
     folder: Annotated[Path, typer.Argument(help="Folder that pictures arrive in.")],
-    model: Annotated[Path | None, typer.Option(help="An .onnx or .tflite file (the newest in exports/).")] = None,
+    model: Model = None,
     every: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.05, max=3600)] = 1.0,
     existing: Annotated[bool, typer.Option(help="Begin with the pictures that are there.")] = False,
-    top: Annotated[int, typer.Option(help="How many classes to show.", min=1)] = 1,
+    top: Top = 1,
     kind: Annotated[As, typer.Option("--as", help="Dataset pictures are taken as they are.")] = As.AUTO,
+    backend: Backend = Runtime.AUTO,
     threads: Threads = 1,
     as_json: Json = False,
 ) -> None:
@@ -29,6 +30,7 @@ def watch(
 
     Example: fmnist-edge watch photos --every 2
     """
+    use_one_thread()
     from ..runtime.classifier import Classifier
     from ..runtime.gather import classify_all
     from ..runtime.locate import default_model
@@ -38,15 +40,13 @@ def watch(
         fail(str(error))
 
     write = write_json if as_json else table_writer([])
-    with Classifier(model or default_model(), threads=threads) as classifier:
+    with Classifier(model or default_model(), threads=threads, backend=backend.value) as classifier:
         arrivals = FolderWatch(folder, existing=existing, report=report)
         say(f"watching {folder}; Ctrl-C ends")
         try:
             while True:
                 arrived = [str(path) for path in arrivals.poll()]
-                for answer in classify_all(classifier, arrived, report, kind=kind.value):
-                    write(answer, top)
-                    sys.stdout.flush()  # the next one may be hours away
+                write_now(classify_all(classifier, arrived, report, kind=kind.value), write, top)
                 time.sleep(every)
         except KeyboardInterrupt:
             return

@@ -7,12 +7,12 @@ the card stands behind the graph, so that a truncated file has none.
 
 from __future__ import annotations
 
+import io
 import json
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..common.errors import EdgeError
 
@@ -129,6 +129,74 @@ def read_onnx_card(metadata: Mapping[str, str], *, source: str) -> ModelCard:
     return ModelCard.from_json(metadata[ONNX_KEY], source=source)
 
 
+def read_onnx_file_card(path: Path) -> ModelCard:
+    """Read the card of an ONNX file without onnxruntime, from the fields of its Protocol Buffers message.
+
+    Raises:
+        NoCardError: there is none, or the file is no such message.
+        EdgeError: it is damaged, or the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            entries = [dict(_text_fields(io.BytesIO(entry))) for entry in _fields(stream, _METADATA_PROPS)]
+    except OSError as error:
+        raise EdgeError(f"cannot read {path}", expected="a model file", got=error.strerror or str(error)) from error
+    except ValueError as error:
+        raise _no_card(str(path)) from error
+    return read_onnx_card({entry.get(1, ""): entry.get(2, "") for entry in entries}, source=str(path))
+
+
+_METADATA_PROPS = 14
+"""Number of the field in ``ModelProto`` (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto); its entries are
+``StringStringEntryProto``, 1 the key and 2 the value."""
+
+
+def _fields(stream: BinaryIO, wanted: int) -> Iterator[bytes]:
+    """Yield the bytes of every field `wanted` of a message (https://protobuf.dev/programming-guides/encoding/).
+
+    Raises:
+        ValueError: it is no message, or ends too early.
+    """
+    end = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    while (at := stream.tell()) < end:
+        tag = _varint(stream)
+        kind = tag & 7
+        if kind == 0:
+            _varint(stream)
+            continue
+        length = _varint(stream) if kind == 2 else {1: 8, 5: 4}.get(kind, -1)
+        if length < 0 or stream.tell() + length > end:
+            raise ValueError(f"no field at byte {at}")
+        if kind == 2 and tag >> 3 == wanted and length <= MAX_CARD_BYTES:
+            yield stream.read(length)
+        else:
+            stream.seek(length, io.SEEK_CUR)
+
+
+def _text_fields(stream: BinaryIO) -> Iterator[tuple[int, str]]:
+    for number in (1, 2):
+        for content in _fields(stream, number):
+            yield number, content.decode()
+
+
+def _varint(stream: BinaryIO) -> int:
+    """Read one integer of seven bits a byte, least significant first.
+
+    >>> _varint(io.BytesIO(bytes([0xAC, 0x02])))
+    300
+    """
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = stream.read(1)
+        if not byte:
+            break
+        value |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return value
+    raise ValueError("no integer")
+
+
 def read_tflite_card(path: Path) -> ModelCard:
     """Read the card from the zip archive behind a TFLite flatbuffer.
 
@@ -136,6 +204,8 @@ def read_tflite_card(path: Path) -> ModelCard:
         NoCardError: there is none, or the archive is damaged.
         EdgeError: it is damaged, or larger than `MAX_CARD_BYTES`.
     """
+    import zipfile  # half the modules of this package's start-up, and ONNX files do without
+
     try:
         with zipfile.ZipFile(path) as archive:
             size = archive.getinfo(TFLITE_MEMBER).file_size

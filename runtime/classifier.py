@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from ..common.closing import Closing
 from ..common.errors import EdgeError
+from .backend import Backend, open_backend
 from .confidence import DEFAULT, Confidence
 from .picture import Kind, Picture, Prepared, prepare
-from .runner import SIDE, open_runner
+from .runner import SIDE
 
 _AT_ONCE = 256
 
@@ -84,8 +85,13 @@ class Classifier(Closing):
     Args:
         path: an .onnx file, or a .tflite file where LiteRT is installed.
         threads: processor threads for one picture; one is fastest for small models.
+        backend: ``onnxruntime`` or ``litert`` decide by hand; they take the file of their format beside `path`, if
+            `path` is of the other. ``auto`` runs `path`; where that is an .onnx file, LiteRT is installed and a .tflite
+            file of the same network and name lies beside it, both are timed once on this machine, and the faster one
+            is used from then on, if their answers are the same.
 
     Attributes:
+        backend: the runtime in use.
         labels: the class names, in the order of `Prediction.probabilities`.
 
     Raises:
@@ -97,8 +103,9 @@ class Classifier(Closing):
     Dress surely
     """
 
-    def __init__(self, path: str | Path, *, threads: int = 1) -> None:
-        self._runner = open_runner(Path(path), threads=threads)
+    def __init__(self, path: str | Path, *, threads: int = 1, backend: Backend = "auto") -> None:
+        self._runner = open_backend(Path(path), threads=threads, backend=backend)
+        self.backend: Backend = "litert" if self._runner.format == "tflite" else "onnxruntime"
         self._calibration = Confidence.of_card(self._runner.card, source=str(path))
         self.labels = self._runner.card.labels
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -80,10 +81,26 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_predict_imports_neither_tensorflow_nor_matplotlib(int8_onnx: Path, png: Path) -> None:
-    arguments = ["predict", str(png), "--model", str(int8_onnx)]
+    arguments = ["predict", str(png), "--model", str(int8_onnx), "--backend", "onnxruntime"]
     loaded = loaded_by(f"from fmnist_edge.cli import main\ntry: main({arguments!r})\nexcept SystemExit: pass")
     assert "onnxruntime" in loaded
-    assert not loaded & {"tensorflow", "keras", "matplotlib", "scipy", "ai_edge_litert", "onnx"}
+    assert not loaded & {"tensorflow", "keras", "matplotlib", "scipy", "ai_edge_litert", "onnx", "typer", "csv"}
+    assert not loaded & {"_hashlib", "zipfile", "email"}  # megabytes and milliseconds of every start
+
+
+def test_predict_starts_no_threads_that_it_does_not_need(int8_onnx: Path, png: Path) -> None:
+    arguments = ["predict", str(png), "--model", str(int8_onnx), "--backend", "onnxruntime"]
+    code = "import os, numpy\nprint(os.environ['OPENBLAS_NUM_THREADS'], len(os.listdir('/proc/self/task')))"
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    started = f"from fmnist_edge.cli import main\ntry: main({arguments!r})\nexcept SystemExit: pass\n{code}"
+    counts = []
+    for variable in ({}, {"OPENBLAS_NUM_THREADS": "8"}):
+        command = [sys.executable, "-c", started]
+        done = subprocess.run(command, env=environment | variable, capture_output=True, text=True, check=True)
+        counts.append([int(number) for number in done.stdout.splitlines()[-1].split()])
+    (lean, few), (chosen, many) = counts
+    assert (lean, chosen) == (1, 8)
+    assert few < many or os.cpu_count() == 1
 
 
 @pytest.mark.parametrize("kind", ["onnx", "tflite"])

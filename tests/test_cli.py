@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from fmnist_edge.cli import main
 
 Run = Callable[..., "Done"]
 PHOTOS = Path(__file__).parent / "data" / "photos"
+COMMANDS = ("data", "train", "export", "inspect", "predict", "watch", "camera", "evaluate", "benchmark", "demo")
 
 
 @dataclass(frozen=True)
@@ -65,20 +67,20 @@ def one_line_error(done: Done, *words: str) -> None:
 def test_version_and_help(run: Run) -> None:
     assert run("--version").out.startswith("fmnist-edge 0.")
     shown = run("--help").out
-    work = (
+    for command in (
         "data",
         "train",
         "export",
         "inspect",
         "predict",
         "watch",
+        "camera",
         "evaluate",
         "benchmark",
         "compare",
         "doctor",
         "demo",
-    )
-    for command in work:
+    ):
         assert command in shown
         assert "Example: fmnist-edge" in " ".join(run(command, "--help").out.split())
 
@@ -615,3 +617,67 @@ def test_two_reports_are_compared(run: Run, exports: Path) -> None:
     Path("new.json").write_text(json.dumps(new))
     one_line_error(run("compare", "old.json", "new.json"), "schema version 2", "got 1")
     one_line_error(run("compare", "old.json", "none.json"), "none.json")
+
+
+def test_a_camera_needs_software_and_then_a_camera(run: Run, int8_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("picamera2", "cv2"):
+        monkeypatch.setitem(sys.modules, name, None)
+    one_line_error(run("camera", "--model", int8_onnx), "sudo apt install python3-picamera2", "opencv-python-headless")
+    assert run("camera", "--every", "-1").code == 2
+    assert run("camera", "--count", "0").code == 2
+
+
+CV2 = """
+import json, os, numpy, PIL.Image
+CAP_V4L2, CAP_PROP_FRAME_WIDTH, CAP_PROP_FRAME_HEIGHT = 200, 3, 4
+class VideoCapture:
+    def __init__(self, number, api): pass
+    def set(self, name, value): return True
+    def isOpened(self): return os.path.exists("plugged")
+    def grab(self): return os.path.exists("plugged")
+    def read(self): return True, numpy.asarray(PIL.Image.open(os.environ["SEEN"]).convert("RGB"))[:, :, ::-1]
+    def release(self): pass
+"""
+
+
+def test_camera_tells_what_it_sees_and_goes_on_when_it_was_pulled_out(
+    interruptible: None, int8_onnx: Path, tmp_path: Path, run: Run
+) -> None:
+    """The library is a stand-in: a camera that sees a real photo, and is there while there is a file `plugged`."""
+    (tmp_path / "cv2.py").write_text(CV2)
+    (tmp_path / "picamera2.py").write_text("raise ImportError('not on this machine')")
+    (tmp_path / "plugged").touch()
+    photo = tmp_path / "pants.png"  # a JPEG would be decoded at reduced size
+    with Image.open(PHOTOS / "pants-017.jpg") as image:
+        image.convert("RGB").save(photo)
+    inherited = os.environ.get("PYTHONPATH", "")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{inherited}", "SEEN": str(photo)}
+    model = ["--model", str(int8_onnx), "--backend", "onnxruntime"]
+    command = [sys.executable, "-m", "fmnist_edge.cli", "camera", *model, "--every", "0.05", "--json"]
+    (expected,) = run("predict", photo, *model, "--as", "photo", "--json").out.splitlines()
+    once = subprocess.run(
+        [*command, "--count", "2"], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    for line in once.stdout.splitlines():
+        answer = json.loads(line)
+        assert list(answer) == ["time", *list(json.loads(expected))[1:]]
+        assert list(answer.values())[1:] == list(json.loads(expected).values())[1:]
+    assert once.stdout.count("\n") == 2
+    with subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as looking:
+        assert looking.stdout is not None
+        assert looking.stderr is not None
+        assert looking.stderr.readline() == "looking every 0.05 s; Ctrl-C ends\n"
+        looking.stdout.readline()
+        (tmp_path / "plugged").unlink()
+        line = looking.stderr.readline()
+        assert line.startswith("fmnist-edge: /dev/video0 gives no picture")
+        assert line.endswith("trying again\n")
+        (tmp_path / "plugged").touch()
+        before = datetime.now().astimezone()
+        while datetime.fromisoformat(json.loads(looking.stdout.readline())["time"]) < before:
+            pass
+        looking.send_signal(signal.SIGINT)
+        _, err = looking.communicate(timeout=30)
+    assert (looking.returncode, err) == (0, "")

@@ -29,6 +29,7 @@ COMMANDS = (
     "inspect",
     "predict",
     "watch",
+    "camera",
     "evaluate",
     "benchmark",
     "compare",

@@ -15,7 +15,15 @@ from fmnist_edge import EdgeError
 from fmnist_edge.common.files import sha256_hex
 from fmnist_edge.dataset import LABELS
 from fmnist_edge.runtime import ModelCard, open_runner
-from fmnist_edge.runtime.card import MAX_CARD_BYTES, ONNX_KEY, TFLITE_MEMBER, read_onnx_card, read_tflite_card
+from fmnist_edge.runtime.card import (
+    MAX_CARD_BYTES,
+    ONNX_KEY,
+    TFLITE_MEMBER,
+    NoCardError,
+    read_onnx_card,
+    read_onnx_file_card,
+    read_tflite_card,
+)
 
 
 def changed(card: ModelCard, **fields: Any) -> str:
@@ -178,3 +186,52 @@ def test_a_tflite_file_without_a_readable_card_is_refused(
     damage(path, card)
     with pytest.raises(EdgeError, match=r"a\.tflite has no ModelCard; got a file that is truncated .*; next: "):
         read_tflite_card(path)
+
+
+# --- an ONNX file's card without onnxruntime -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", ["float32", "int8"])
+def test_an_onnx_file_gives_its_card_without_onnxruntime(exports: Path, recipe: str) -> None:
+    path = exports / f"fmnist-compact-{recipe}.onnx"
+    with open_runner(path) as runner:
+        assert read_onnx_file_card(path) == runner.card
+
+
+def test_an_onnx_file_without_a_card_or_with_a_damaged_one(make_onnx: Callable[..., Path]) -> None:
+    with pytest.raises(NoCardError, match=r"tiny\.onnx has no ModelCard"):
+        read_onnx_file_card(make_onnx(text=None))
+    with pytest.raises(EdgeError, match=r"tiny\.onnx has a damaged ModelCard"):
+        read_onnx_file_card(make_onnx(text="{"))
+    with pytest.raises(NoCardError, match=r"tiny\.onnx has no ModelCard"):
+        read_onnx_file_card(make_onnx(text=b"\xff\xfe"))
+    with pytest.raises(NoCardError, match=r"tiny\.onnx has no ModelCard"):
+        read_onnx_file_card(make_onnx(text="x" * (MAX_CARD_BYTES + 1)))
+
+
+def test_an_onnx_file_that_is_cut_anywhere_has_no_card(make_onnx: Callable[..., Path]) -> None:
+    path = make_onnx()
+    content = path.read_bytes()
+    for end in range(len(content)):
+        path.write_bytes(content[:end])
+        with pytest.raises(NoCardError):
+            read_onnx_file_card(path)
+
+
+@pytest.mark.parametrize("content", [b"This is text.", b"\xff" * 20, b"\x0b", b"\x09\0\0", b"\x0d\0\0", b"\x80" * 11])
+def test_what_is_no_message_has_no_card(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.onnx"
+    path.write_bytes(content)
+    with pytest.raises(NoCardError, match=r"a\.onnx has no ModelCard"):
+        read_onnx_file_card(path)
+
+
+def test_fields_of_a_fixed_size_are_passed_over(make_onnx: Callable[..., Path], card: ModelCard) -> None:
+    path = make_onnx(text=card.to_json())
+    path.write_bytes(b"\x09" + b"\xff" * 8 + b"\x0d" + b"\xff" * 4 + path.read_bytes())
+    assert read_onnx_file_card(path) == card
+
+
+def test_an_onnx_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(EdgeError, match=r"cannot read .*absent\.onnx; expected a model file; got No such file"):
+        read_onnx_file_card(tmp_path / "absent.onnx")

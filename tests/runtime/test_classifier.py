@@ -13,6 +13,7 @@ from PIL import Image
 from fmnist_edge import EdgeError
 from fmnist_edge.dataset import LABELS, Split
 from fmnist_edge.runtime import Classifier, Prediction
+from fmnist_edge.runtime.backend import Backend
 from fmnist_edge.runtime.confidence import DEFAULT, Confidence
 from fmnist_edge.runtime.picture import Picture, prepare
 
@@ -21,7 +22,8 @@ PHOTOS = Path(__file__).parents[1] / "data" / "photos"
 
 @pytest.fixture(scope="module", params=["onnx", "tflite"])
 def classifier(request: pytest.FixtureRequest, exports: Path) -> Iterator[Classifier]:
-    with Classifier(exports / f"fmnist-compact-int8.{request.param}") as opened:
+    backend: Backend = "litert" if request.param == "tflite" else "onnxruntime"
+    with Classifier(exports / f"fmnist-compact-int8.{request.param}", backend=backend) as opened:
         yield opened
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.common.files import sha256_hex
 from fmnist_edge.runtime import ModelCard, open_runner
-from fmnist_edge.runtime.integrity import require_intact
+from fmnist_edge.runtime.integrity import new_sha256, require_intact
 
 FLIPS = 40
 
@@ -59,3 +60,16 @@ def test_what_stands_behind_the_graph_is_not_its_business(card: ModelCard, tmp_p
     path = tmp_path / "model.onnx"
     path.write_bytes(b"graph and a card")
     require_intact(path, dataclasses.replace(card, graph_bytes=5, graph_sha256=sha256_hex(b"graph")))
+
+
+@pytest.mark.parametrize("size_bytes", [0, 4 << 20, (4 << 20) + 1])
+def test_small_and_large_files_are_hashed_alike(size_bytes: int) -> None:
+    digest = new_sha256(size_bytes)
+    digest.update(b"abc")  # FIPS 180-2, appendix B.1
+    assert digest.hexdigest() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_without_the_interpreters_own_hash_hashlibs_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_sha2", "_sha256"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert new_sha256(0).hexdigest() == sha256_hex(b"")

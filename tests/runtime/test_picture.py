@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+import threading
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,7 @@ from fmnist_edge.dataset import Split
 from fmnist_edge.runtime.picture import load_picture, prepare
 
 Pixels = npt.NDArray[np.uint8]
+PHOTOS = Path(__file__).parents[1] / "data" / "photos"
 ORIENTATION = 0x0112
 
 
@@ -358,3 +361,20 @@ def test_a_fault_of_ours_is_not_called_a_damaged_picture(monkeypatch: pytest.Mon
     monkeypatch.setattr("fmnist_edge.runtime.views.views_of", broken)
     with pytest.raises(RuntimeError, match="ours"):
         load_picture(encode(garment()))
+
+
+def test_a_picture_may_come_out_of_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    content = encode(NOISE)
+    writer = threading.Thread(target=pipe.write_bytes, args=[content])
+    writer.start()
+    assert np.array_equal(load_picture(pipe), load_picture(content))
+    writer.join(timeout=10)
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "photo", "photo.webp"])
+def test_a_name_says_nothing_of_what_is_in_a_file(tmp_path: Path, name: str) -> None:
+    for content in (encode(NOISE), (PHOTOS / "dress-001.jpg").read_bytes()):
+        (tmp_path / name).write_bytes(content)
+        assert np.array_equal(load_picture(tmp_path / name), load_picture(content))

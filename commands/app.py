@@ -1,0 +1,45 @@
+"""The Typer app: every command under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from .benchmark import benchmark
+from .camera import camera
+from .compare import compare
+from .data import data
+from .demo import demo
+from .doctor import doctor
+from .evaluate import evaluate
+from .export import export
+from .inspect import inspect
+from .predict import predict
+from .train import train
+from .watch import watch
+
+COMMANDS = (data, train, export, inspect, predict, watch, camera, evaluate, benchmark, compare, doctor, demo)
+
+
+def make_app(version: Callable[[], str]) -> typer.Typer:
+    """Return the app with all commands; `version` looks up what ``--version`` prints."""
+    app = typer.Typer(
+        name="fmnist-edge",
+        help="Fashion-MNIST from training to a Raspberry Pi, with proof of what was lost on the way.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,  # importing rich would double the time of --help
+        pretty_exceptions_enable=False,
+    )
+    for command in COMMANDS:
+        app.command()(command)
+
+    @app.callback(invoke_without_command=True)
+    def root(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+        if show:
+            print(f"fmnist-edge {version()}")
+            raise typer.Exit
+
+    return app

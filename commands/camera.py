@@ -1,0 +1,47 @@
+"""The command `camera`."""
+
+from __future__ import annotations
+
+import functools
+from typing import Annotated
+
+import typer
+
+from ..common.errors import EdgeError
+from .lean import use_one_thread
+from .printing import table_writer, write_json, write_now
+from .shared import Backend, Json, Model, Runtime, Threads, Top, fail, say
+
+
+def camera(
+    every: Annotated[float, typer.Option(help="Seconds from one picture to the next.", min=0, max=86_400)] = 2.0,
+    count: Annotated[int | None, typer.Option(help="How many pictures (until Ctrl-C).", min=1)] = None,
+    number: Annotated[int, typer.Option("--camera", help="Which camera, where there are several.", min=0)] = 0,
+    model: Model = None,
+    top: Top = 1,
+    backend: Backend = Runtime.AUTO,
+    threads: Threads = 1,
+    as_json: Json = False,
+) -> None:
+    """Say what a camera sees, until Ctrl-C.
+
+    Example: fmnist-edge camera --every 5
+    """
+    use_one_thread()
+    from ..runtime.camera import SteadyCamera, classify_frames, open_camera
+    from ..runtime.classifier import Classifier
+    from ..runtime.locate import default_model
+
+    def report(error: EdgeError) -> None:
+        fail(f"{error}; trying again")
+
+    write = functools.partial(write_json, key="time") if as_json else table_writer([])
+    try:
+        with (
+            Classifier(model or default_model(), threads=threads, backend=backend.value) as classifier,
+            SteadyCamera(lambda: open_camera(number), report) as steady,
+        ):
+            say(f"looking every {every:g} s; Ctrl-C ends")
+            write_now(classify_frames(classifier, steady, every_s=every, count=count), write, top)
+    except KeyboardInterrupt:
+        return

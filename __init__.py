@@ -1,8 +1,14 @@
 """fmnist-edge: Fashion-MNIST from training to a Raspberry Pi, with proof of what was lost on the way."""
 
+import os
+
 from .common.errors import EdgeError
 
 __all__ = ["EdgeError", "__version__"]
+
+# onnxruntime 1.29 and later send telemetry from Linux, and keep a device id and a database in the home folder, unless
+# this is set before they are imported (https://github.com/microsoft/onnxruntime/pull/27379).
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def __getattr__(name: str) -> str:

@@ -10,7 +10,6 @@ The names below are looked up when they are asked for: `doctor` must run where n
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
     from .runner import Runner, open_runner
 
 __all__ = ["Classifier", "ModelCard", "Prediction", "Runner", "open_runner"]
-
-# onnxruntime 1.29 and later send telemetry from Linux, and keep a device id and a database in the home folder, unless
-# this is set before they are imported (https://github.com/microsoft/onnxruntime/pull/27379).
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Classifier": "classifier",

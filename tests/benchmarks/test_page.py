@@ -137,7 +137,7 @@ def test_every_flipped_image_is_shown_with_both_answers(
 ) -> None:
     shown, labels = images_in(html), session_report["labels"]
     flipped = [change for model in session_report["models"][1:] for change in model["comparison"]["flipped"]]
-    assert len(flipped) > 5
+    assert flipped
     for change in flipped:
         content = shown[f"Test image {change['image']}, {labels[change['label']]}"]
         (tmp_path / "a.png").write_bytes(content)

@@ -68,7 +68,7 @@ class Recovery:
 
     def describe(self) -> dict[str, Any]:
         """Return what the ModelCard records."""
-        figures = {"used": self.used, "expected_changes_on_validation": self.expected_changes}
+        figures = {"used": self.used, "expected_changes_on_validation": round(self.expected_changes, 6)}
         return {"method": COMPENSATED, **figures, **self.calibration.describe(with_indices=False)}
 
 
@@ -108,7 +108,7 @@ class Int8Network:
             "method": self.chosen.method,
             "equalization": self.chosen.equalization,
             "same_label_on_validation": self.agreement.same_label,
-            "expected_changes_on_validation": dict(self.expected_changes),
+            "expected_changes_on_validation": {name: round(share, 6) for name, share in self.expected_changes.items()},
             "recovery": None if self.recovery is None else self.recovery.describe(),
         }
 

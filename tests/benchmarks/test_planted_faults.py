@@ -48,7 +48,7 @@ def leave_as_it_is(model: onnx.ModelProto) -> None:
 
 def plant(source: Path, target: Path, change: Callable[[onnx.ModelProto], None], recipe: str = "int8") -> Path:
     """Write a file with a changed graph and a card that fits it, as a faulty exporter would."""
-    from fmnist_edge.export.onnx_float import append_card
+    from fmnist_edge.export.onnx_file import append_card
 
     with open_runner(source) as runner:
         card = runner.card

@@ -17,7 +17,17 @@ def test_predicting_leaves_the_home_folder_empty(int8_onnx: Path, png: Path, tmp
     home.mkdir()
     kept = {name: value for name, value in os.environ.items() if name not in {"ORT_DISABLE_TELEMETRY", "CI"}}
     environment = {**kept, "HOME": str(home), "XDG_CACHE_HOME": ""}
-    command = [sys.executable, "-m", "fmnist_edge.cli", "predict", str(png), "--model", str(int8_onnx)]
+    command = [
+        sys.executable,
+        "-m",
+        "fmnist_edge.cli",
+        "predict",
+        str(png),
+        "--model",
+        str(int8_onnx),
+        "--backend",
+        "onnxruntime",
+    ]
     subprocess.run(command, check=True, capture_output=True, env=environment)
     assert list(home.rglob("*")) == []
 

@@ -98,16 +98,7 @@ def export(
     written = []
     for recipe, kind, file in files:
         progress(f"exporting {file.name}", 0, 1)
-        content = conversion.convert(recipe, kind, file.stem)
-        with _place(file, kind) as temporary:
-            temporary.write_bytes(content)
-            inspection = inspect(temporary, name=file.name)
-            require_promised(inspection)
-            if gate is not None:
-                explain = functools.partial(conversion.worst_layer, recipe)
-                gate.check(temporary, name=file.name, explain=explain)
-            if kind == "c":
-                write_c(file, temporary)
+        inspection = _write(conversion, gate, recipe, kind, file)
         written += [
             ExportedFile(path, recipe.name, kind, path.stat().st_size, inspection) for path in _paths(file, kind)
         ]
@@ -230,6 +221,20 @@ class _Conversion:
             sqnr_db={error.layer: round(error.sqnr_db, 1) for error in self._layer_errors} if recipe is INT8 else None,
             confidence=self._confidence,
         )
+
+
+def _write(conversion: _Conversion, gate: Gate | None, recipe: Recipe, kind: Format, file: Path) -> Inspection:
+    """Write one export that keeps its recipe's promise and passes the gate; return what its runtime makes of it."""
+    content = conversion.convert(recipe, kind, file.stem)
+    with _place(file, kind) as temporary:
+        temporary.write_bytes(content)
+        inspection = inspect(temporary, name=file.name)
+        require_promised(inspection)
+        if gate is not None:
+            gate.check(temporary, name=file.name, explain=functools.partial(conversion.worst_layer, recipe))
+        if kind == "c":
+            write_c(file, temporary)
+    return inspection
 
 
 def _file_name(arch: str, recipe: Recipe, kind: Format, target: Target) -> str:

@@ -164,6 +164,7 @@ class _Reader:
         self._computed = {entry.name for entry in model.graph.input} - set(self._constants)
 
     def operators(self) -> list[Operator]:
+        """Return the operators in the order of their execution."""
         found = []
         for node in self._nodes:  # each node stands behind those that it takes values from
             found.append(self._operator(node))

@@ -116,6 +116,7 @@ class _Reader:
         self._computed = set(_indices(self._graph.inputs))
 
     def operators(self, delegated: set[int] | None) -> list[Operator]:
+        """Return the operators in order; `delegated` holds the positions that XNNPACK takes, None if unknown."""
         found = []
         for position, op in enumerate(self._graph.operators):  # each stands behind those that it takes values from
             kernel = "" if delegated is None else _DELEGATED if position in delegated else _BUILT_IN

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +20,14 @@ from fmnist_edge.benchmarks.latency import (
     summarize,
     warm_up,
 )
+from fmnist_edge.common.closing import Closing
 
 MILLISECOND_NS = 1_000_000
 WARM_UP_RUNS = STEADY_BLOCKS * BLOCK_RUNS
 """Of a runner whose time does not change."""
 
 
-class FakeRunner:
+class FakeRunner(Closing):
     """Does nothing, and remembers in a list that it shares with others that it was called, and with which image."""
 
     format = "onnx"
@@ -46,17 +45,6 @@ class FakeRunner:
 
     def work(self) -> None:
         """Take no time."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class BusyRunner(FakeRunner):

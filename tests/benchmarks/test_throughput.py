@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +12,14 @@ from fmnist_edge import EdgeError
 from fmnist_edge.benchmarks import sustained, throughput
 from fmnist_edge.benchmarks.sustained import WINDOWS, measure_sustained
 from fmnist_edge.benchmarks.throughput import BATCH, measure_throughput
+from fmnist_edge.common.closing import Closing
 from fmnist_edge.dataset import Split
 from fmnist_edge.runtime import open_runner
 
 IMAGES = np.zeros((3, 28, 28), np.uint8)
 
 
-class ClockedRunner:
+class ClockedRunner(Closing):
     """Takes `call_ms` for a call and `image_ms` for each image in it, by a clock of its own."""
 
     format = "onnx"
@@ -40,17 +39,6 @@ class ClockedRunner:
         heat = 1 + self.growth * self.now_ns / 1e9
         self.now_ns += int((self.call_ms + self.image_ms * len(images)) * heat * 1e6)
         return np.zeros((len(images), 10), np.float32)
-
-    def close(self) -> None:
-        """Do nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def test_a_batch_saves_the_cost_of_its_calls(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from ..common.errors import EdgeError
 from .flatbuffer import operator_name, read_model
 from .halfpixels import parts_of_pixel, split_pixels
 from .onnx_file import IR_VERSION, OPSET, serialize
+from .padding import same_padding
 from .pixels import INPUT, OUTPUT
 from .recipe import ARM_DOT, GENERIC, Target
 from .superpixels import widen_first_convolution
@@ -331,10 +332,5 @@ class _Translator:
         """Return explicit padding, ``[top, left, bottom, right]``: TensorFlow's SAME puts the odd pixel behind."""
         if operator.builtinOptions.padding == schema.Padding.VALID:
             return [0, 0, 0, 0]
-        sides = self._tensor(operator.inputs[0]).shape[1:3]
-        totals = [
-            max((-(-int(side) // stride) - 1) * stride + size - int(side), 0)
-            for side, stride, size in zip(sides, strides, spans, strict=True)
-        ]
-        before = [total // 2 for total in totals]
-        return [*before, *(total - half for total, half in zip(totals, before, strict=True))]
+        before, after = zip(*same_padding(self._tensor(operator.inputs[0]).shape[1:3], strides, spans), strict=True)
+        return [*before, *after]

@@ -22,6 +22,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ..common.progress import Progress, silent
 from .biases import narrow_biases, write_bias
 from .flatbuffer import operator_name, read_model, write_model
+from .padding import same_padding
 from .trace import infer
 from .twins import add_twin, small_layers, split_weights, store_twin
 
@@ -155,9 +156,7 @@ def _patches(model: Any, operator: Any, values: npt.NDArray[np.float32]) -> npt.
     kernel = _tensor(model, operator.inputs[1]).shape[1:3]
     spans = [(int(size) - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
     if options.padding == schema.Padding.SAME:
-        sides = zip(values.shape[1:3], strides, spans, strict=True)
-        totals = [max((-(-side // stride) - 1) * stride + span - side, 0) for side, stride, span in sides]
-        values = np.pad(values, ((0, 0), *((total // 2, total - total // 2) for total in totals), (0, 0)))
+        values = np.pad(values, ((0, 0), *same_padding(values.shape[1:3], strides, spans), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(values, tuple(spans), axis=(1, 2))
     windows = windows[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
     count, height, width = windows.shape[:3]

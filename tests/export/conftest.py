@@ -86,10 +86,16 @@ def build_network(
     activation: str | None = "softmax",
     classes: int = 10,
 ) -> keras.Model:
-    """Build a small untrained network: `scaling` (1/255 where not given), `middle`, a dense layer."""
+    """Build a small untrained network: `scaling` (1/255 where not given), `middle`, a dense layer.
+
+    A layer as `middle` is made anew, because a layer draws the seed of its weights when it is made: one that was made
+    before the seed was set would have other weights in every run.
+    """
     import keras
 
     keras.utils.set_random_seed(1)
+    if isinstance(middle, keras.layers.Layer):
+        middle = type(middle).from_config(middle.get_config())
     pixels = keras.Input((28, 28, 1), name="pixels")
     scaled = (keras.layers.Rescaling(1 / 255) if scaling is None else scaling)(pixels)
     values = middle(scaled)

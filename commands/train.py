@@ -36,6 +36,7 @@ def train(
     shear: Annotated[float | None, typer.Option(help="Slant pictures by up to this slope.")] = None,
     brightness: Annotated[float | None, typer.Option(help="Make lighter or darker by up to this share.")] = None,
     shade: Annotated[float | None, typer.Option(help="Light from one side, up to this share.")] = None,
+    photo: Annotated[float | None, typer.Option(help="Share of pictures made to look like photos.")] = None,
     erase: Annotated[float | None, typer.Option(help="Share of pictures with a rectangle painted over.")] = None,
     mixup: Annotated[float | None, typer.Option(help="Blend pictures: concentration, as 0.2.")] = None,
     cutmix: Annotated[float | None, typer.Option(help="Share of pictures with a piece of another.")] = None,
@@ -43,7 +44,8 @@ def train(
     teacher_weight: Annotated[float | None, typer.Option(help="Teacher against labels, 0 to 1 (0.5).")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, augmentation and dropout (0).")] = None,
     limit: Annotated[int | None, typer.Option(help="Train on the first so many images only, for a quick try.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="The quick variant of the architecture's recipe.")] = False,
+    variant: Annotated[str | None, typer.Option(help="A variant of the architecture's recipe: quick or photo.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The same as --variant quick.")] = False,
     config: Annotated[
         Path | None, typer.Option(help="TOML file with the options above; the command line wins.")
     ] = None,
@@ -78,6 +80,7 @@ def train(
         "shear": shear,
         "brightness": brightness,
         "shade": shade,
+        "photo": photo,
         "erase": erase,
         "mixup": mixup,
         "cutmix": cutmix,
@@ -86,9 +89,12 @@ def train(
         "seed": seed,
         "limit": limit,
     }
-    if resume and (config or quick or any(value is not None for value in chosen.values())):
+    if quick and variant not in {None, "quick"}:
+        raise EdgeError("two variants of a recipe", got=f"--quick and --variant {variant}", hint="leave one out")
+    variant = "quick" if quick else variant
+    if resume and (config or variant or any(value is not None for value in chosen.values())):
         raise EdgeError("--resume goes on with the options of the run", hint="leave the other options out")
-    folder = run_training(chosen, config, out, data_dir, resume=resume, quick=quick, event_log=tensorboard)
+    folder = run_training(chosen, config, out, data_dir, resume=resume, variant=variant, event_log=tensorboard)
     metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
     if as_json:
         print_json({"folder": str(folder.path), **metrics})
@@ -104,7 +110,7 @@ def run_training(
     data_dir: Path | None,
     *,
     resume: bool,
-    quick: bool = False,
+    variant: str | None = None,
     event_log: bool = False,
 ) -> RunFolder:
     """Begin a training, or go on with one; return its run folder."""
@@ -116,7 +122,7 @@ def run_training(
         path = out or unfinished_run().path
         options = None
     else:
-        options = make_options(chosen, config, quick=quick)
+        options = make_options(chosen, config, variant=variant)
         path = out or new_run_path(short_name(options.arch))
     from ..train import require_tensorflow
 

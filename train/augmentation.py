@@ -1,4 +1,4 @@
-"""Changed copies of training images, made on the fly: moved, mirrored, turned, shaded, partly erased, mixed.
+"""Changed copies of training images, made on the fly: moved, mirrored, turned, shaded, erased, mixed, like photos.
 
 Everything here works on whole batches inside TensorFlow's input pipeline. Every random number comes from the seed of
 the batch alone, so that a batch is the same however often, and in whatever process, it is made.
@@ -13,6 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from .options import TrainOptions
+from .photos import photo_like
 
 _SIDE = 28
 _ERASED_SHARE = (0.02, 0.25)
@@ -32,6 +33,7 @@ class Augmentation:
     shear: float = 0.0
     brightness: float = 0.0
     shade: float = 0.0
+    photo: float = 0.0
     erase: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
@@ -67,7 +69,9 @@ class Augmentation:
         Returns:
             Pixels and shares of the same shapes and ranges.
         """
-        seeds = [tf.random.fold_in(seed, number) for number in range(5)]
+        seeds = [tf.random.fold_in(seed, number) for number in range(6)]
+        if self.photo:
+            pixels = photo_like(pixels, seeds[5], share=self.photo)
         if self.moves:
             pixels = transform(pixels, self._transforms(tf.shape(pixels)[0], seeds[0]), smooth=self.deforms)
         if self.brightness or self.shade:

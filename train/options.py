@@ -16,8 +16,8 @@ from .schedule import SCHEDULES, Schedule
 
 Optimizer = Literal["adam", "adamw", "sgd"]
 OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
-QUICK = "quick"
-"""The table of a recipe that holds its quick variant."""
+VARIANTS = ("quick", "photo")
+"""Tables that a recipe may have: for a short training, and for pictures cut out of photos."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class TrainOptions:
         shear: pixels that a row is moved by at most, for every row away from the middle; 0 to 1.
         brightness: share that a picture is made lighter or darker by at most, 0 to 1.
         shade: how much lighter one edge may become, and darker the other, 0 to 1.
+        photo: share of the pictures that are made to look like garments cut out of phone photos, 0 to 1.
         erase: share of the pictures in which a rectangle is painted over, 0 to 1.
         mixup: concentration of the beta distribution that two pictures are blended by, at least 0; 0 is off.
         cutmix: share of the pictures that a piece of another is pasted into, 0 to 1.
@@ -74,6 +75,7 @@ class TrainOptions:
     shear: float = 0.0
     brightness: float = 0.0
     shade: float = 0.0
+    photo: float = 0.0
     erase: float = 0.0
     mixup: float = 0.0
     cutmix: float = 0.0
@@ -102,7 +104,7 @@ class TrainOptions:
         for name in ("warmup", "dropout", "label_smoothing", "weight_average", "scale"):
             value = getattr(self, name)
             _require(0 <= value < 1, name, "from 0 to below 1", value)
-        for name in ("shear", "brightness", "shade", "erase", "cutmix", "teacher_weight"):
+        for name in ("shear", "brightness", "shade", "photo", "erase", "cutmix", "teacher_weight"):
             value = getattr(self, name)
             _require(0 <= value <= 1, name, "from 0 to 1", value)
         for name in ("weight_decay", "mixup"):
@@ -124,33 +126,35 @@ def _require(condition: bool, name: str, expected: str, got: object) -> None:
         raise EdgeError(f"unusable training option {name}", expected=expected, got=repr(got), hint="see train --help")
 
 
-def make_options(chosen: dict[str, Any], config: Path | None = None, *, quick: bool = False) -> TrainOptions:
+def make_options(chosen: dict[str, Any], config: Path | None = None, *, variant: str | None = None) -> TrainOptions:
     """Merge the defaults, the recipe of the architecture, a TOML file and explicit choices; the later wins.
 
     Args:
         chosen: option name to value; None means not chosen.
         config: a TOML file with the same names at its top level, like the recipes beside the architectures.
-        quick: let the table ``[quick]`` of the recipe, and of `config`, win over what stands above it.
+        variant: one of `VARIANTS`: let that table of the recipe, and of `config`, win over what stands above it.
 
     Raises:
-        EdgeError: a file cannot be read, has an unknown key or a value of a wrong type or range; or there is no quick
+        EdgeError: a file cannot be read, has an unknown key or a value of a wrong type or range; or there is no such
             variant.
     """
     given = {name: value for name, value in chosen.items() if value is not None}
-    values, variant = read_config(config) if config is not None else ({}, {})
+    values, tables = read_config(config) if config is not None else ({}, {})
     arch = given.get("arch", values.get("arch", TrainOptions.arch))
     check_name(arch)
     recipe = recipe_path(arch)
-    defaults, shortened = read_config(recipe) if recipe is not None else ({}, {})
-    if not quick:
+    defaults, variants = read_config(recipe) if recipe is not None else ({}, {})
+    if variant is None:
         return TrainOptions(**{**defaults, **values, **given, "arch": arch})
-    if not shortened and not variant:
-        raise EdgeError(f"{arch} has no quick variant", expected="a table [quick] in its recipe", hint="use --epochs")
-    return TrainOptions(**{**defaults, **shortened, **values, **variant, **given, "arch": arch})
+    if variant not in {*variants, *tables}:
+        expected = f"one of {', '.join(variants)}" if variants else f"a table [{variant}] in its recipe"
+        raise EdgeError(f"{arch} has no {variant} variant", expected=expected, hint="leave the variant out")
+    changed, own = variants.get(variant, {}), tables.get(variant, {})
+    return TrainOptions(**{**defaults, **changed, **values, **own, **given, "arch": arch})
 
 
-def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read options from a TOML file: those at its top, and those of its table ``[quick]``.
+def read_config(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Read options from a TOML file: those at its top, and those of the tables that are named like `VARIANTS`.
 
     Raises:
         EdgeError: see `make_options`.
@@ -161,10 +165,12 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise EdgeError(f"cannot read {path}", expected="a TOML file", got=error.strerror or str(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise EdgeError(f"cannot read {path}", expected="a TOML file", got=str(error)) from error
-    variant = values.pop(QUICK, {})
-    if not isinstance(variant, dict):
-        raise EdgeError(f"{path} has an unusable {QUICK}", expected="a table", got=repr(variant))
-    return _checked(path, values), _checked(path, variant)
+    tables = {name: values.pop(name) for name in VARIANTS if name in values}
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise EdgeError(f"{path} has an unusable {name}", expected="a table", got=repr(table))
+        tables[name] = _checked(path, table)
+    return _checked(path, values), tables
 
 
 def _checked(path: Path, values: dict[str, Any]) -> dict[str, Any]:

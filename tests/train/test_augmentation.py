@@ -201,6 +201,7 @@ EVERYTHING = Augmentation(
     shear=0.1,
     brightness=0.2,
     shade=0.2,
+    photo=0.5,
     erase=0.5,
     mixup=0.2,
     cutmix=0.5,
@@ -234,6 +235,7 @@ def test_everything_at_once_keeps_shapes_ranges_and_sums(real: Split) -> None:
 
 
 def test_every_field_is_an_option_of_the_training() -> None:
-    options = TrainOptions(shift=1, flip=True, rotate=2, scale=0.1, shear=0.2, brightness=0.3, shade=0.4, erase=0.5)
+    options = TrainOptions(shift=1, flip=True, rotate=2, scale=0.1, shear=0.2, brightness=0.3, shade=0.4, photo=0.5)
     assert Augmentation.of(options) == Augmentation(1, True, 2, 0.1, 0.2, 0.3, 0.4, 0.5)
-    assert Augmentation.of(TrainOptions(mixup=0.2, cutmix=0.5)) == Augmentation(mixup=0.2, cutmix=0.5)
+    mixing = TrainOptions(erase=0.1, mixup=0.2, cutmix=0.5)
+    assert Augmentation.of(mixing) == Augmentation(erase=0.1, mixup=0.2, cutmix=0.5)

@@ -41,6 +41,7 @@ def test_the_defaults_are_the_specified_training() -> None:
         "shear": 0.0,
         "brightness": 0.0,
         "shade": 0.0,
+        "photo": 0.0,
         "erase": 0.0,
         "mixup": 0.0,
         "cutmix": 0.0,
@@ -80,6 +81,7 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         ("shear", 1.1, "from 0 to 1"),
         ("brightness", -0.1, "from 0 to 1"),
         ("shade", 1.1, "from 0 to 1"),
+        ("photo", 1.1, "from 0 to 1"),
         ("erase", 1.1, "from 0 to 1"),
         ("cutmix", -0.1, "from 0 to 1"),
         ("teacher_weight", 1.5, "from 0 to 1"),
@@ -159,9 +161,9 @@ def test_the_recipe_of_compact_is_what_is_left_unsaid() -> None:
     options = make_options({"arch": "compact"})
     assert (options.optimizer, options.schedule, options.flip) == ("sgd", "one-cycle", True)
     assert make_options({"arch": "compact", "epochs": 3}) == dataclasses.replace(options, epochs=3)
-    quick = make_options({"arch": "compact"}, quick=True)
+    quick = make_options({"arch": "compact"}, variant="quick")
     assert quick.epochs < options.epochs
-    assert make_options({"arch": "compact", "epochs": 3}, quick=True).epochs == 3
+    assert make_options({"arch": "compact", "epochs": 3}, variant="quick").epochs == 3
 
 
 @pytest.mark.parametrize("path", [path for name in architecture_names() if (path := recipe_path(name))])
@@ -183,21 +185,21 @@ def test_a_recipe_lies_beside_the_users_own_architecture(tmp_path: Path) -> None
     assert make_options({"arch": arch}) == TrainOptions(arch=arch)
     own(tmp_path, "epochs = 5\nflip = true\n[quick]\nepochs = 2\n")
     assert make_options({"arch": arch}) == TrainOptions(arch=arch, epochs=5, flip=True)
-    assert make_options({"arch": arch}, quick=True) == TrainOptions(arch=arch, epochs=2, flip=True)
+    assert make_options({"arch": arch}, variant="quick") == TrainOptions(arch=arch, epochs=2, flip=True)
 
 
 def test_the_later_wins_among_recipe_file_and_choices(tmp_path: Path) -> None:
     arch = own(tmp_path, "epochs = 5\nshift = 1\nerase = 0.1\n[quick]\nepochs = 2\nshift = 2\n")
     config = written(tmp_path, "shift = 3\n[quick]\nerase = 0.3\n")
     assert make_options({"arch": arch}, config) == TrainOptions(arch=arch, epochs=5, shift=3, erase=0.1)
-    quick = make_options({"arch": arch, "erase": 0.4}, config, quick=True)
+    quick = make_options({"arch": arch, "erase": 0.4}, config, variant="quick")
     assert quick == TrainOptions(arch=arch, epochs=2, shift=3, erase=0.4)
-    assert make_options({"arch": arch}, config, quick=True).erase == 0.3
+    assert make_options({"arch": arch}, config, variant="quick").erase == 0.3
 
 
 def test_without_a_quick_variant_there_is_none() -> None:
-    with pytest.raises(EdgeError, match=r"seed has no quick variant; expected a table \[quick\].*; next: use --epochs"):
-        make_options({}, quick=True)
+    with pytest.raises(EdgeError, match=r"seed has no quick variant; expected a table \[quick\].*; next: leave the"):
+        make_options({}, variant="quick")
 
 
 @pytest.mark.parametrize("arch", ["resnet", "mine.py", "mine.py:", "mine.txt:build", "mine.py:not a name", ""])

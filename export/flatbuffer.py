@@ -16,7 +16,7 @@ def read_model(content: bytes) -> Any:
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
 
 
-class _SharingBuilder(flatbuffers.Builder):
+class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]  # it has no types
     """Writes equal vectors once: scales and zero points, one a channel, are an eighth of a small network's file."""
 
     def __init__(self) -> None:

@@ -2,9 +2,9 @@
 
 The runtime finds a garment on a photo, cuts it out, and makes it 28 pixels high on black. What comes of that differs
 from the dataset in three ways, and each is drawn at random here: the garment lies on a bed or hangs, tilted, folded,
-its sleeves spread (`warp`); light and print are the photographer's and the owner's (`retone`); and the mask has holes, or
-takes a piece of the floor along (`damage`). How strong each is was set by eye and by photos for development; none of
-those photos is trained on.
+its sleeves spread (`warp`); light and print are the photographer's and the owner's (`retone`); and the mask has holes,
+or takes a piece of the floor along (`damage`). How strong each is was set by eye and by photos for development; none
+of those photos is trained on.
 
 Tones and masks here are float32 from 0 to 1, of shape ``(n, 28, 28, 1)``.
 """

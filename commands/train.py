@@ -42,6 +42,9 @@ def train(
     cutmix: Annotated[float | None, typer.Option(help="Share of pictures with a piece of another.")] = None,
     teacher: Annotated[list[Path] | None, typer.Option(help="Learn from this .keras file; may be repeated.")] = None,
     teacher_weight: Annotated[float | None, typer.Option(help="Teacher against labels, 0 to 1 (0.5).")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Fine-tune this .keras file, run, or compact or compact-photo.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, augmentation and dropout (0).")] = None,
     limit: Annotated[int | None, typer.Option(help="Train on the first so many images only, for a quick try.")] = None,
     variant: Annotated[str | None, typer.Option(help="A variant of the architecture's recipe: quick or photo.")] = None,
@@ -86,6 +89,7 @@ def train(
         "cutmix": cutmix,
         "teacher": [str(path) for path in teacher] if teacher else None,
         "teacher_weight": teacher_weight,
+        "base": base,
         "seed": seed,
         "limit": limit,
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from ..common.box import NAMES
 from ..common.errors import EdgeError
 from .architectures import check_name, recipe_path
 from .schedule import SCHEDULES, Schedule
@@ -52,6 +53,8 @@ class TrainOptions:
         cutmix: share of the pictures that a piece of another is pasted into, 0 to 1.
         teacher: .keras files whose mean answer is learnt, too.
         teacher_weight: how much the teacher counts against the labels, 0 to 1.
+        base: begin with the weights of this model of the same architecture, for fine-tuning: a .keras file, a run
+            folder, or a network in the box (``compact``, ``compact-photo``); None draws them.
         seed: of initial weights, order of images, augmentation and dropout; 0 to 4294967295.
         limit: train on the first so many images only, for a quick try; None for all.
     """
@@ -81,6 +84,7 @@ class TrainOptions:
     cutmix: float = 0.0
     teacher: tuple[str, ...] = ()
     teacher_weight: float = 0.5
+    base: str | None = None
     seed: int = 0
     limit: int | None = None
 
@@ -140,7 +144,7 @@ def make_options(chosen: dict[str, Any], config: Path | None = None, *, variant:
     """
     given = {name: value for name, value in chosen.items() if value is not None}
     values, tables = read_config(config) if config is not None else ({}, {})
-    arch = given.get("arch", values.get("arch", TrainOptions.arch))
+    arch = given.get("arch", values.get("arch", _arch_of(given.get("base", values.get("base")))))
     check_name(arch)
     recipe = recipe_path(arch)
     defaults, variants = read_config(recipe) if recipe is not None else ({}, {})
@@ -179,7 +183,7 @@ def _checked(path: Path, values: dict[str, Any]) -> dict[str, Any]:
 
 def _check(path: Path, key: str, value: object) -> object:
     """Check one key of a file against the fields of `TrainOptions`, and return its value."""
-    kinds = {field.name: _kind(field.default) for field in dataclasses.fields(TrainOptions)}
+    kinds = {field.name: _kind(field.name, field.default) for field in dataclasses.fields(TrainOptions)}
     if key not in kinds:
         nearest = difflib.get_close_matches(key, kinds, n=1)
         hint = f"did you mean {nearest[0]}?" if nearest else f"use one of {', '.join(kinds)}"
@@ -191,9 +195,16 @@ def _check(path: Path, key: str, value: object) -> object:
     return value
 
 
-def _kind(default: object) -> type:
-    """Return the type of an option by its default; what may be left out is a whole number."""
-    return int if default is None else type(default)
+def _arch_of(base: object) -> str:
+    """Return the architecture that is meant where only a base is named: that of a network in the box."""
+    return "compact" if base in NAMES else TrainOptions.arch
+
+
+def _kind(name: str, default: object) -> type:
+    """Return the type of an option by its default; what may be left out is a whole number, but for the base."""
+    if default is None:
+        return str if name == "base" else int
+    return type(default)
 
 
 def _fits(value: object, kind: type) -> bool:

@@ -21,6 +21,7 @@ from ..common.files import atomic_path, require_writable, write_json
 from ..common.progress import Progress, silent
 from ..dataset import LABELS, Split, load_split
 from ..dataset.sources import DATASET_SHA256
+from .base import begin_with, describe_base
 from .batches import training_batches, validation_batches
 from .building import build_model
 from .distillation import Teacher, describe_teacher
@@ -60,7 +61,7 @@ def start(
     progress: Progress = silent,
     report: Report = print,
 ) -> RunFolder:
-    """Train a fresh model into the folder `path`.
+    """Train a fresh model, or one that begins with the weights of another, into the folder `path`.
 
     Args:
         options: of the training.
@@ -71,15 +72,15 @@ def start(
         report: told of every epoch, in one line.
 
     Raises:
-        EdgeError: a training was begun there, or a model lies there; the folder cannot be written; the architecture or
-            the teacher cannot be used; or the data cannot be had.
+        EdgeError: a training was begun there, or a model lies there; the folder cannot be written; the architecture,
+            the base or the teacher cannot be used; or the data cannot be had.
     """
     folder = RunFolder(path)
     if folder.is_started() or folder.is_finished():
         hint = f"train --resume --out {path}, or another --out"
         raise EdgeError(f"{path} holds a training run already", expected="a new folder", hint=hint)
     keras.utils.set_random_seed(options.seed)
-    model = build_model(options)
+    model = _begin(options)
     data = TrainingData.load(data_dir, options, progress)
     require_writable(path)
     write_json(folder.config, _describe(options, data))
@@ -105,7 +106,8 @@ def resume(
         report: as in `start`.
 
     Raises:
-        EdgeError: no training was begun there, it is finished, its files are damaged, or its teacher has changed.
+        EdgeError: no training was begun there, it is finished, its files are damaged, or its teacher has changed,
+            or its base before the first epoch.
     """
     folder = RunFolder(path)
     if folder.is_finished():
@@ -116,11 +118,20 @@ def resume(
     _require_same_teacher(folder, options)
     keras.utils.set_random_seed(options.seed)
     checkpoint = folder.newest_checkpoint()
+    if checkpoint is None:
+        _require_same_base(folder, options)
     model, history = (
-        (build_model(options), []) if checkpoint is None else _load_checkpoint(*checkpoint, folder.read_history())
+        (_begin(options), []) if checkpoint is None else _load_checkpoint(*checkpoint, folder.read_history())
     )
     run = _Run(folder, options, data, model, history, EventLog.of(folder, wanted=event_log), progress, report)
     return run.complete()
+
+
+def _begin(options: TrainOptions) -> keras.Model:
+    model = build_model(options)
+    if options.base is not None:
+        begin_with(model, options.base, options.arch)
+    return model
 
 
 def _read_options(folder: RunFolder) -> TrainOptions:
@@ -141,6 +152,13 @@ def _require_same_teacher(folder: RunFolder, options: TrainOptions) -> None:
         raise EdgeError(f"{files} has changed since the run was begun", expected="the same teacher", hint=hint)
 
 
+def _require_same_base(folder: RunFolder, options: TrainOptions) -> None:
+    """Check that the base is still the one that the run was begun with; after the first epoch it is not needed."""
+    if options.base is not None and folder.read_config().get("base") != describe_base(options.base):
+        hint = "put the file back, or begin another training"
+        raise EdgeError(f"{options.base} has changed since the run was begun", expected="the same base", hint=hint)
+
+
 def _describe(options: TrainOptions, data: TrainingData) -> dict[str, Any]:
     packages = ("tensorflow", "keras", "numpy", "fmnist-edge")
     return {
@@ -152,6 +170,7 @@ def _describe(options: TrainOptions, data: TrainingData) -> dict[str, Any]:
             "validation": {"n": len(data.validation), "sha256": data.validation.sha256},
         },
         **({"teacher": describe_teacher(options.teacher)} if options.teacher else {}),
+        **({"base": describe_base(options.base)} if options.base is not None else {}),
     }
 
 

@@ -47,6 +47,7 @@ def test_the_defaults_are_the_specified_training() -> None:
         "cutmix": 0.0,
         "teacher": (),
         "teacher_weight": 0.5,
+        "base": None,
         "seed": 0,
         "limit": None,
     }
@@ -119,6 +120,7 @@ def test_a_value_out_of_range_is_refused_with_the_range(name: str, value: Any, e
         ("limit = [1]", r"unusable limit; expected int; got \[1\]"),
         ("flip = 1", "unusable flip; expected bool; got 1"),
         ('teacher = "a.keras"', "unusable teacher; expected a list of str; got 'a.keras'"),
+        ("base = 3", "unusable base; expected str; got 3"),
         ("teacher = [1]", r"unusable teacher; expected a list of str; got \[1\]"),
         ("quick = 3", "unusable quick; expected a table; got 3"),
         ("[quick]\nepoch = 3", r"unknown key 'epoch'; next: did you mean epochs\?"),
@@ -178,6 +180,14 @@ def test_every_recipe_can_be_read_and_used(path: Path) -> None:
 def test_the_architecture_is_known_from_the_file_too(tmp_path: Path) -> None:
     assert make_options({}, written(tmp_path, 'arch = "compact"')) == make_options({"arch": "compact"})
     assert make_options({"arch": "seed"}, written(tmp_path, 'arch = "compact"')) == TrainOptions()
+
+
+@pytest.mark.parametrize("base", ["compact", "compact-photo"])
+def test_a_network_in_the_box_says_its_architecture(base: str, tmp_path: Path) -> None:
+    assert make_options({"base": base}) == dataclasses.replace(make_options({"arch": "compact"}), base=base)
+    assert make_options({}, written(tmp_path, f'base = "{base}"')).arch == "compact"
+    assert make_options({"base": base, "arch": "seed"}).arch == "seed"
+    assert make_options({"base": "mine.keras"}).arch == "seed"
 
 
 def test_a_recipe_lies_beside_the_users_own_architecture(tmp_path: Path) -> None:

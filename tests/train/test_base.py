@@ -1,0 +1,142 @@
+"""Fine-tuning: what a training may begin with, that it does, that it is recorded, and every refusal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from fmnist_edge.common.box import NAMES, in_the_box
+from fmnist_edge.common.errors import EdgeError
+from fmnist_edge.common.files import sha256_hex
+from fmnist_edge.train import trainer
+from fmnist_edge.train.base import begin_with, describe_base, find_base
+from fmnist_edge.train.building import build_model
+from fmnist_edge.train.keras_model import load_keras_model
+from fmnist_edge.train.options import TrainOptions
+from fmnist_edge.train.run_folder import RunFolder
+
+OPTIONS = TrainOptions(
+    arch="compact", base="compact", epochs=2, limit=200, batch_size=100, learning_rate=1e-5, dropout=0.1, seed=5
+)
+
+
+def quiet(line: str) -> None:
+    """Report nothing."""
+
+
+def same_weights(left: keras.Model, right: keras.Model) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(left.get_weights(), right.get_weights(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """Two epochs on top of the network in the box."""
+    return trainer.start(OPTIONS, tmp_path_factory.mktemp("base") / "run", report=quiet)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_in_the_box_is_a_base(name: str) -> None:
+    model = build_model(TrainOptions(arch="compact", dropout=0.5))
+    drawn = model.get_weights()
+    begin_with(model, name, "compact")
+    assert same_weights(model, load_keras_model(in_the_box(name, ".keras")))
+    assert not np.array_equal(model.get_weights()[0], drawn[0])
+
+
+def test_a_training_begins_where_its_base_ended_and_says_so(unbroken: RunFolder) -> None:
+    first = unbroken.read_history()[0]
+    assert first.val_accuracy > 0.9  # an untrained network is right about a tenth
+    path = in_the_box("compact", ".keras")
+    config = unbroken.read_config()
+    assert config["base"] == {"file": "compact", "sha256": sha256_hex(path.read_bytes())}
+    assert config["options"]["base"] == "compact"
+    assert not same_weights(load_keras_model(unbroken.model), load_keras_model(path))
+
+
+@pytest.mark.parametrize("after_epochs", [0, 1])
+def test_an_interrupted_run_resumes_to_the_same_model(after_epochs: int, unbroken: RunFolder, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+
+    def interrupt(line: str) -> None:
+        raise KeyboardInterrupt
+
+    def interrupt_first_step(stage: str, done: int, total: int) -> None:
+        if stage.startswith("epoch"):
+            raise KeyboardInterrupt
+
+    chosen = {"report": interrupt} if after_epochs else {"progress": interrupt_first_step}
+    with pytest.raises(KeyboardInterrupt):
+        trainer.start(OPTIONS, run.path, **chosen)
+    assert (run.newest_checkpoint() is not None) == bool(after_epochs)
+    trainer.resume(run.path, report=quiet)
+    assert same_weights(load_keras_model(unbroken.model), load_keras_model(run.model))
+
+
+def test_a_file_and_a_run_folder_are_bases_too(unbroken: RunFolder) -> None:
+    digest = sha256_hex(unbroken.model.read_bytes())
+    assert find_base(str(unbroken.path)) == find_base(str(unbroken.model)) == unbroken.model
+    for base in (unbroken.path, unbroken.model):
+        assert describe_base(str(base)) == {"file": str(unbroken.model), "sha256": digest}
+
+
+def test_the_average_of_the_weights_begins_with_the_base() -> None:
+    model = build_model(TrainOptions(arch="compact", weight_average=0.5, learning_rate=1e-9))
+    begin_with(model, "compact", "compact")
+    model.train_on_batch(np.zeros((4, 28, 28, 1), np.float32), np.zeros(4, np.int64))
+    with trainer.averaged(model):
+        np.testing.assert_allclose(
+            model.get_weights()[0], load_keras_model(find_base("compact")).get_weights()[0], atol=1e-6
+        )
+
+
+def test_a_base_that_is_not_there_is_named() -> None:
+    expected = r"no base runs/none; expected a .keras file, a run folder, or one of compact, compact-photo; got nothing"
+    with pytest.raises(EdgeError, match=expected):
+        find_base("runs/none")
+
+
+def other_compact(path: Path, old: str, new: str) -> Path:
+    """Save a compact network of which one thing is another."""
+    folder = Path(__file__).parents[2] / "train" / "architectures"
+    source = (folder / "compact.py").read_text()
+    assert source.count(old) == 1
+    (path / "other.py").write_text(source.replace(old, new))
+    build_model(TrainOptions(arch=f"{path}/other.py:build")).save(path / "other.keras")
+    return path / "other.keras"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("_WIDTH = 64", "_WIDTH = 32", r"expected weight 1 of shape \(5, 5, 1, 64\); got \(5, 5, 1, 32\)"),
+        (
+            '(wide, (3, 3), name="down", strides=2)',
+            '(wide, (3, 3), name="down")',
+            "expected the same answers; got ",
+        ),
+        ('name="row", rectify=False', 'name="row"', "expected the same answers; got probabilities that differ by"),
+    ],
+    ids=["other shapes", "another stride", "a rectifier more"],
+)
+def test_another_network_is_no_base(old: str, new: str, message: str, tmp_path: Path) -> None:
+    base = other_compact(tmp_path, old, new)
+    expected = rf"other.keras is another network than compact; {message}.*; next: name the architecture of .* --arch"
+    with pytest.raises(EdgeError, match=expected):
+        trainer.start(replace(OPTIONS, base=str(base)), tmp_path / "run", report=quiet)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_has_not_made_an_epoch_is_not_resumed_with_another_base(tmp_path: Path) -> None:
+    base = tmp_path / "base.keras"
+    shutil.copy(in_the_box("compact", ".keras"), base)
+    options = {"arch": "compact", "base": str(base), "epochs": 1, "limit": 100}
+    config = {"options": options, "base": {"file": str(base), "sha256": "00"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(EdgeError, match=r"base.keras has changed since the run was begun; expected the same base"):
+        trainer.resume(tmp_path, report=quiet)

@@ -133,6 +133,7 @@ MIDDLES: dict[str, Callable[[Any], Any]] = {
     "convolution": layers.Conv2D(8, 3, activation="relu"),
     "depthwise": layers.DepthwiseConv2D(3, depth_multiplier=4),
     "max pooling": lambda x: layers.MaxPooling2D(2)(layers.Conv2D(8, 3)(x)),
+    "global average": lambda x: layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(x)),
     "average pooling": lambda x: layers.AveragePooling2D(2)(layers.Conv2D(8, 3)(x)),
     "concatenation": lambda x: layers.Concatenate()([layers.Conv2D(4, 3)(x), layers.Conv2D(2, 3)(x)]),
     "product": lambda x: layers.Multiply()([layers.Conv2D(4, 3)(x), layers.Conv2D(4, 3)(x)]),

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?=
 
-.PHONY: help demo system test check docs format setup clean
+.PHONY: help demo system test check models docs format setup clean
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/:/'
@@ -33,6 +33,9 @@ check: $(READY)  ## run the linter, the formatter's check and the type checker
 	$(BIN)/ruff format --check .
 	@mkdir -p .typecheck && ln -sfn .. .typecheck/fmnist_edge
 	$(BIN)/mypy -p fmnist_edge --exclude '(^|/)tests/'
+
+models: $(READY) ## make the models in the box of two finished runs: make models DATASET_RUN=runs/a PHOTO_RUN=runs/b
+	$(BIN)/fmnist-edge box --dataset-run $(DATASET_RUN) --photo-run $(PHOTO_RUN) --photos tests/data/photos
 
 docs: $(READY)   ## write docs/cli.md from the commands' own --help
 	FMNIST_EDGE_WRITE_DOCS=1 $(BIN)/python -m pytest --quiet tests/test_docs.py -k page_of_commands

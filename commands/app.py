@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .benchmark import benchmark
+from .box import box
 from .camera import camera
 from .compare import compare
 from .data import data
@@ -35,6 +36,7 @@ def make_app(version: Callable[[], str]) -> typer.Typer:
     )
     for command in COMMANDS:
         app.command()(command)
+    app.command(hidden=True)(box)
 
     @app.callback(invoke_without_command=True)
     def root(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:

@@ -10,7 +10,7 @@ import typer
 from ..common.errors import EdgeError
 from .lean import use_one_thread
 from .printing import table_writer, write_json, write_now
-from .shared import Backend, Json, Model, Runtime, Threads, Top, fail, say
+from .shared import Backend, Json, Model, Runtime, Threads, Top, fail, say, used
 
 
 def camera(
@@ -30,18 +30,19 @@ def camera(
     use_one_thread()
     from ..runtime.camera import SteadyCamera, classify_frames, open_camera
     from ..runtime.classifier import Classifier
-    from ..runtime.locate import default_model
+    from ..runtime.locate import choose_model
 
     def report(error: EdgeError) -> None:
         fail(f"{error}; trying again")
 
     write = functools.partial(write_json, key="time") if as_json else table_writer([])
+    chosen = choose_model(model)
     try:
         with (
-            Classifier(model or default_model(), threads=threads, backend=backend.value) as classifier,
+            Classifier(chosen, threads=threads, backend=backend.value) as classifier,
             SteadyCamera(lambda: open_camera(number), report) as steady,
         ):
-            say(f"looking every {every:g} s; Ctrl-C ends")
+            say(f"looking every {every:g} s with {used(chosen)}; Ctrl-C ends")
             write_now(classify_frames(classifier, steady, every_s=every, count=count), write, top)
     except KeyboardInterrupt:
         return

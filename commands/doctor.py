@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from .shared import Json, print_json
+from .shared import Json, Model, print_json
 
 
 def doctor(
-    model: Annotated[Path | None, typer.Option(help="An .onnx or .tflite file (the newest in exports/).")] = None,
+    model: Model = None,
     as_json: Json = False,
 ) -> None:
     """Say whether this machine is ready for inference, and what mends it if not.

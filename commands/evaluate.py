@@ -99,10 +99,11 @@ def run_evaluation(
     """
     from ..benchmarks.harness import evaluate_models
     from ..benchmarks.predictions import load_predictions
+    from ..runtime.locate import named_model
     from ..train.run_folder import find_model
 
     saved = load_predictions(reference, images)[0] if reference is not None else None
-    paths = [find_model(path) if path.is_dir() else path for path in models]
+    paths = [find_model(path) if path.is_dir() else named_model(path) for path in models]
     progress = ConsoleProgress()
     return evaluate_models(paths, _open_model, images, reference=saved, kept=kept, progress=progress), paths
 

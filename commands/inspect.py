@@ -22,8 +22,9 @@ def inspect(
     Exits with 1 if a file is not what it claims to be. Example: fmnist-edge inspect exports/fmnist-seed-int8.onnx
     """
     from ..export.inspection import inspect as run
+    from ..runtime.locate import named_model
 
-    inspections = [run(path) for path in files]
+    inspections = [run(named_model(path)) for path in files]
     for inspection in inspections:
         if as_json:
             print_json(inspection.as_json())

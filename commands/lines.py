@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from ..common.box import FOLDER
 
 
 def fail(line: str) -> None:
@@ -15,6 +19,25 @@ def fail(line: str) -> None:
 def say(line: str) -> None:
     """Print one line of progress to standard error."""
     print(line, file=sys.stderr)
+
+
+def used(model: Path | None) -> str:
+    """Say which model is used, where None stands for those in the box.
+
+    >>> used(None), used(Path("exports/fmnist-seed-int8.onnx"))
+    ('the models in the box', 'exports/fmnist-seed-int8.onnx')
+    """
+    return "the models in the box" if model is None else str(model)
+
+
+def origin(models: Sequence[Path]) -> str:
+    """Say which models are used where none was named.
+
+    >>> origin([Path("exports/fmnist-seed-int8.onnx")])
+    'exports/fmnist-seed-int8.onnx, the newest export'
+    """
+    names = " and ".join(path.name if path.parent == FOLDER else str(path) for path in models)
+    return f"{names}, {'in the box' if models[0].parent == FOLDER else 'the newest export'}"
 
 
 def print_json(content: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..common.errors import EdgeError
 from ..common.progress import ConsoleProgress, silent
 from .lean import use_one_thread
-from .lines import fail
+from .lines import fail, origin, say
 from .printing import csv_writer, table_writer, write_json
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def predict_pictures(
     use_one_thread()
     from ..runtime.classifier import Classifier
     from ..runtime.gather import classify_all, find_all
-    from ..runtime.locate import default_model
+    from ..runtime.locate import choose_model
 
     if as_json and as_csv:
         raise EdgeError("cannot print JSON and CSV at once", expected="--json or --csv", got="both")
@@ -51,7 +51,7 @@ def predict_pictures(
         failures.append(error)
 
     answers = []
-    with Classifier(model or default_model(), threads=threads, backend=backend) as classifier:
+    with Classifier(choose_model(model), threads=threads, backend=backend) as classifier:
         names = find_all(images, report)
         write = write_json if as_json else csv_writer(top) if as_csv else table_writer(names)
         progress = ConsoleProgress() if len(names) >= MANY else silent
@@ -61,6 +61,8 @@ def predict_pictures(
             count += 1
             if show is not None:
                 answers.append(answer)
+        if count and model is None and not as_json and not as_csv:
+            say(f"answered by {origin(classifier.opened)}; --model takes another")
     if show is not None and answers:
         from ..runtime.show import save_sheet  # fonts and drawing are for those who ask for them
 

@@ -8,15 +8,16 @@ from typing import Annotated
 
 import typer
 
-from .lines import fail, print_json, say
+from .lines import fail, print_json, say, used
 
-__all__ = ["Backend", "DataDir", "Json", "Model", "Runtime", "Threads", "Top", "fail", "print_json", "say"]
+__all__ = ["Backend", "DataDir", "Json", "Model", "Runtime", "Threads", "Top", "fail", "print_json", "say", "used"]
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder with the four files of Fashion-MNIST; fetched if left out.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Model = Annotated[Path | None, typer.Option("--model", help="An .onnx or .tflite file (the newest in exports/).")]
+MODEL_HELP = "An .onnx or .tflite file, or box, compact or compact-photo (the newest in exports/, or else box)."
+Model = Annotated[Path | None, typer.Option("--model", help=MODEL_HELP)]
 Top = Annotated[int, typer.Option("--top", help="How many classes to show.", min=1)]
 Threads = Annotated[int, typer.Option("--threads", help="Processor threads for one picture.")]
 

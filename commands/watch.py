@@ -12,7 +12,7 @@ from ..common.errors import EdgeError
 from .lean import use_one_thread
 from .predict import As
 from .printing import table_writer, write_json, write_now
-from .shared import Backend, Json, Model, Runtime, Threads, Top, fail, say
+from .shared import Backend, Json, Model, Runtime, Threads, Top, fail, say, used
 
 
 def watch(
@@ -33,16 +33,17 @@ def watch(
     use_one_thread()
     from ..runtime.classifier import Classifier
     from ..runtime.gather import classify_all
-    from ..runtime.locate import default_model
+    from ..runtime.locate import choose_model
     from ..runtime.watch import FolderWatch
 
     def report(error: EdgeError) -> None:
         fail(str(error))
 
     write = write_json if as_json else table_writer([])
-    with Classifier(model or default_model(), threads=threads, backend=backend.value) as classifier:
+    chosen = choose_model(model)
+    with Classifier(chosen, threads=threads, backend=backend.value) as classifier:
         arrivals = FolderWatch(folder, existing=existing, report=report)
-        say(f"watching {folder}; Ctrl-C ends")
+        say(f"watching {folder} with {used(chosen)}; Ctrl-C ends")
         try:
             while True:
                 arrived = [str(path) for path in arrivals.poll()]

@@ -11,7 +11,14 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[1] / "models"
 DATASET, PHOTO = "compact", "compact-photo"
 NAMES = (DATASET, PHOTO)
-"""The networks in the box, and what ``train --base`` calls them."""
+"""The networks in the box, as the command line calls them."""
+MANIFEST = "models.json"
+"""Where each file comes from, its hash, and what it gets right; written by the hidden command ``box``."""
+BOX = "box"
+"""Both of them, each for its own kind of picture."""
+
+REINSTALL = "pip install --force-reinstall --no-deps fmnist-edge"
+"""What mends a box of which something is missing or damaged."""
 
 
 def in_the_box(name: str, ending: str) -> Path:
@@ -25,3 +32,8 @@ def in_the_box(name: str, ending: str) -> Path:
     'fmnist-compact-photo-int8.onnx'
     """
     return FOLDER / f"fmnist-{name}{ending}"
+
+
+def int8_model(name: str) -> Path:
+    """Return the int8 ONNX file of a network in the box; its TFLite twin lies beside it."""
+    return in_the_box(name, "-int8.onnx")

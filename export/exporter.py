@@ -61,6 +61,7 @@ def export(
     recover: bool = False,
     target: Target = GENERIC,
     force: bool = False,
+    name: str | None = None,
     progress: Progress = silent,
 ) -> list[ExportedFile]:
     """Write one file for every recipe and format into the folder `out`.
@@ -76,6 +77,7 @@ def export(
         recover: round the int8 weights anew so that their errors cancel, where that helps on the validation split.
         target: processors that the int8 ONNX file is written for.
         force: replace files that exist.
+        name: what the files are called instead of the architecture.
         progress: told of every file.
 
     Raises:
@@ -90,7 +92,7 @@ def export(
     _require_classes(loaded, path)
     require_finite(loaded, str(path))
     require_probabilities(loaded, str(path))
-    files = [(recipe, kind, out / _file_name(loaded.name, recipe, kind, target)) for recipe, kind in pairs]
+    files = [(recipe, kind, out / _file_name(name or loaded.name, recipe, kind, target)) for recipe, kind in pairs]
     if not force:
         _require_absent([path for _, kind, file in files for path in _paths(file, kind)])
     conversion = _Conversion(loaded, path, data_dir, progress, recover=recover, target=target)
@@ -237,9 +239,9 @@ def _write(conversion: _Conversion, gate: Gate | None, recipe: Recipe, kind: For
     return inspection
 
 
-def _file_name(arch: str, recipe: Recipe, kind: Format, target: Target) -> str:
+def _file_name(name: str, recipe: Recipe, kind: Format, target: Target) -> str:
     only = f"-{target}" if recipe is INT8 and kind == "onnx" and target != GENERIC else ""
-    return f"fmnist-{arch}-{recipe.name}{only}.{kind}"
+    return f"fmnist-{name}-{recipe.name}{only}.{kind}"
 
 
 def _paths(target: Path, kind: Format) -> list[Path]:

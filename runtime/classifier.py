@@ -1,4 +1,4 @@
-"""What a maker uses: a model file, a picture, an answer."""
+"""What a maker uses: a model, a picture, an answer."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ..common.box import DATASET, NAMES, PHOTO, REINSTALL, int8_model
 from ..common.closing import Closing
 from ..common.errors import EdgeError
 from .backend import Backend, open_backend
 from .confidence import DEFAULT, Confidence
 from .picture import Kind, Picture, Prepared, prepare
-from .runner import SIDE
+from .runner import SIDE, ExportedRunner
 
 _AT_ONCE = 256
+_MADE_FOR = {"dataset": DATASET, "photo": PHOTO}
+"""Which model in the box answers which kind of picture."""
 
 
 @dataclass(frozen=True)
@@ -79,35 +82,64 @@ class Prediction:
         return ranked[:count]
 
 
+class _Model:
+    """A model that was opened, and how far its answers are to be trusted."""
+
+    def __init__(self, path: Path, threads: int, backend: Backend) -> None:
+        self.runner: ExportedRunner = open_backend(path, threads=threads, backend=backend)
+        self.calibration = Confidence.of_card(self.runner.card, source=str(path))
+        self.labels = self.runner.card.labels
+
+    def answer(self, prepared: Prepared, rows: npt.NDArray[np.float32]) -> Prediction:
+        """Make a prediction of what the model said to the views of a picture, float32 ``(k, classes)``."""
+        if prepared.garment is None:
+            return Prediction.of(rows[0], self.labels, self.calibration)
+        return Prediction.of_views(rows, self.labels, self.calibration, found=prepared.garment.found)
+
+
 class Classifier(Closing):
-    """Classify pictures with an exported model.
+    """Classify pictures with an exported model, or with those that come with the package.
 
     Args:
-        path: an .onnx file, or a .tflite file where LiteRT is installed.
+        path: an .onnx file, or a .tflite file where LiteRT is installed. Left out, the models in the box: pictures like
+            those of the dataset and photos have one each, and it is opened when the first such picture comes.
         threads: processor threads for one picture; one is fastest for small models.
         backend: ``onnxruntime`` or ``litert`` decide by hand; they take the file of their format beside `path`, if
             `path` is of the other. ``auto`` runs `path`; where that is an .onnx file, LiteRT is installed and a .tflite
             file of the same network and name lies beside it, both are timed once on this machine, and the faster one
             is used from then on, if their answers are the same.
 
-    Attributes:
-        backend: the runtime in use.
-        labels: the class names, in the order of `Prediction.probabilities`.
-
     Raises:
         EdgeError: the model cannot be used; says why.
 
-    >>> with Classifier("fmnist-compact-int8.onnx") as classifier:  # doctest: +SKIP
+    >>> with Classifier() as classifier:  # doctest: +SKIP
     ...     answer = classifier.predict("photo.jpg")
     ...     print(answer.label, "perhaps" if answer.unsure else "surely")
     Dress surely
     """
 
-    def __init__(self, path: str | Path, *, threads: int = 1, backend: Backend = "auto") -> None:
-        self._runner = open_backend(Path(path), threads=threads, backend=backend)
-        self.backend: Backend = "litert" if self._runner.format == "tflite" else "onnxruntime"
-        self._calibration = Confidence.of_card(self._runner.card, source=str(path))
-        self.labels = self._runner.card.labels
+    def __init__(self, path: str | Path | None = None, *, threads: int = 1, backend: Backend = "auto") -> None:
+        self._threads, self._asked = threads, backend
+        self._models: dict[str, _Model] = {}
+        if path is not None:
+            self._models = dict.fromkeys(_MADE_FOR, self._open(Path(path)))
+        else:
+            _require_box()
+
+    @property
+    def backend(self) -> Backend:
+        """The runtime in use."""
+        return "litert" if self._any().runner.format == "tflite" else "onnxruntime"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names, in the order of `Prediction.probabilities`."""
+        return self._any().labels
+
+    @property
+    def opened(self) -> tuple[Path, ...]:
+        """The files that were opened: one, or of the box those that were needed so far."""
+        return tuple(dict.fromkeys(model.runner.path for model in self._models.values()))
 
     def predict(self, picture: Picture, *, kind: Kind = "auto") -> Prediction:
         """Classify one picture: a path, bytes, a PIL image, or uint8 ``(h, w)``, ``(h, w, 3)``, ``(h, w, 4)``.
@@ -120,12 +152,14 @@ class Classifier(Closing):
             EdgeError: the picture cannot be used; says why.
         """
         if kind == "auto" and isinstance(picture, np.ndarray) and picture.shape == (SIDE, SIDE):
-            return Prediction.of(self._runner.infer(picture[np.newaxis])[0], self.labels, self._calibration)
+            model = self._model("dataset")
+            return Prediction.of(model.runner.infer(picture[np.newaxis])[0], model.labels, model.calibration)
         return self.predict_prepared(prepare(picture, kind=kind))
 
     def predict_prepared(self, prepared: Prepared) -> Prediction:
         """Classify what `prepare` made of a picture."""
-        return self._answer(prepared, self._runner.infer(prepared.views))
+        model = self._model(prepared.kind)
+        return model.answer(prepared, model.runner.infer(prepared.views))
 
     def predict_batch(self, pictures: Iterable[Picture], *, kind: Kind = "auto") -> list[Prediction]:
         """Classify several pictures in few runs of the model.
@@ -136,16 +170,51 @@ class Classifier(Closing):
         prepared = [prepare(picture, kind=kind) for picture in pictures]
         if not prepared:
             raise EdgeError("nothing to classify", expected="at least one picture", got="none")
-        views = np.concatenate([one.views for one in prepared])
-        rows = np.concatenate([self._runner.infer(views[at : at + _AT_ONCE]) for at in range(0, len(views), _AT_ONCE)])
-        ends = np.cumsum([len(one.views) for one in prepared])[:-1]
-        return [self._answer(one, part) for one, part in zip(prepared, np.split(rows, ends), strict=True)]
+        shares: dict[_Model, list[int]] = {}
+        for position, one in enumerate(prepared):
+            shares.setdefault(self._model(one.kind), []).append(position)
+        answers: dict[int, Prediction] = {}
+        for model, positions in shares.items():
+            answers |= zip(positions, _answer_all(model, [prepared[at] for at in positions]), strict=True)
+        return [answers[position] for position in range(len(prepared))]
 
-    def _answer(self, prepared: Prepared, rows: npt.NDArray[np.float32]) -> Prediction:
-        if prepared.garment is None:
-            return Prediction.of(rows[0], self.labels, self._calibration)
-        return Prediction.of_views(rows, self.labels, self._calibration, found=prepared.garment.found)
+    def _model(self, kind: str) -> _Model:
+        """Return the model for a kind of picture, ``dataset`` or ``photo``, and open it where that was not done yet."""
+        model = self._models.get(kind)
+        if model is None:
+            model = self._models[kind] = self._open(int8_model(_MADE_FOR[kind]))
+        return model
+
+    def _any(self) -> _Model:
+        """Return a model that is open, or else open one; they share labels and, mostly, the runtime."""
+        return next(iter(self._models.values()), None) or self._model("dataset")
+
+    def _open(self, path: Path) -> _Model:
+        return _Model(path, self._threads, self._asked)
 
     def close(self) -> None:
-        """Free the model; the classifier cannot be used after."""
-        self._runner.close()
+        """Free what was opened; the classifier cannot be used after."""
+        opened = set(self._models.values())
+        del self._models
+        for model in opened:
+            model.runner.close()
+
+
+def _answer_all(model: _Model, prepared: list[Prepared]) -> list[Prediction]:
+    """Answer several pictures in few runs of the model."""
+    views = np.concatenate([one.views for one in prepared])
+    rows = np.concatenate([model.runner.infer(views[at : at + _AT_ONCE]) for at in range(0, len(views), _AT_ONCE)])
+    ends = np.cumsum([len(one.views) for one in prepared])[:-1]
+    return [model.answer(one, part) for one, part in zip(prepared, np.split(rows, ends), strict=True)]
+
+
+def _require_box() -> None:
+    """Check that the models in the box are there before a camera is opened or a service begins to wait.
+
+    Raises:
+        EdgeError: one is missing.
+    """
+    for name in NAMES:
+        if not int8_model(name).is_file():
+            expected = "a whole installation"
+            raise EdgeError(f"no model at {int8_model(name)}", expected=expected, got="none", hint=REINSTALL)

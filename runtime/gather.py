@@ -47,11 +47,10 @@ def classify_all(
     for position, name in enumerate(names):
         try:
             prepared = prepare(picture_of(name), kind=kind)
-            answer = Answer(name, prepared, classifier.predict_prepared(prepared))
         except EdgeError as error:
             report(error)
-        else:
-            yield answer
+        else:  # where the model cannot be used, it is so for every picture, and nothing goes on
+            yield Answer(name, prepared, classifier.predict_prepared(prepared))
         progress("predicting", position + 1, len(names))
 
 

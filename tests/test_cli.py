@@ -381,8 +381,68 @@ def test_missing_picture_and_folder_for_a_picture(run: Run, int8_onnx: Path, tmp
     one_line_error(run("predict", "*.gif", "--model", int8_onnx), "no file matches *.gif")
 
 
-def test_no_model_to_predict_with(run: Run, png: Path) -> None:
-    one_line_error(run("predict", png), "no model in exports", "fmnist-edge export --int8")
+# --- the models in the box --------------------------------------------------------------------------------------------
+
+ANOTHER = "; --model takes another\n"
+ONNX = ("--backend", "onnxruntime")  # which of both formats is faster depends on the machine
+
+
+def test_predict_takes_the_models_in_the_box_where_there_is_no_export(run: Run, png: Path) -> None:
+    photo = PHOTOS / "dress-001.jpg"
+    done = run("predict", png, *ONNX)
+    assert (done.code, done.err) == (0, f"answered by fmnist-compact-int8.onnx, in the box{ANOTHER}")
+    assert "Ankle boot" in done.out
+    done = run("predict", photo, *ONNX)
+    assert (done.code, done.err) == (0, f"answered by fmnist-compact-photo-int8.onnx, in the box{ANOTHER}")
+    both = "fmnist-compact-photo-int8.onnx and fmnist-compact-int8.onnx"
+    assert run("predict", photo, png, *ONNX).err == f"answered by {both}, in the box{ANOTHER}"
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv"])
+def test_what_another_program_reads_is_not_told_of_the_model(run: Run, png: Path, option: str) -> None:
+    done = run("predict", png, option)
+    assert (done.code, done.err) == (0, "")
+
+
+def test_an_export_replaces_the_models_in_the_box_until_they_are_named(run: Run, png: Path, int8_onnx: Path) -> None:
+    folder = Path("exports")
+    folder.mkdir()
+    shutil.copy(int8_onnx, folder / "fmnist-mine-int8.onnx")
+    mine = run("predict", png, *ONNX)
+    assert mine.err == f"answered by exports/fmnist-mine-int8.onnx, the newest export{ANOTHER}"
+    named = run("predict", png, "--model", "exports/fmnist-mine-int8.onnx", *ONNX)
+    assert (named.out, named.err) == (mine.out, "")
+    shipped = run("predict", png, "--model", "box", *ONNX)
+    assert (shipped.code, shipped.err) == (0, "")
+    assert shipped.out != mine.out
+    assert shipped.out == run("predict", png, "--model", "compact", *ONNX).out
+
+
+def test_every_command_for_models_knows_the_names_of_the_box(run: Run, png: Path) -> None:
+    assert run("predict", png, "--model", "compact-photo").code == 0
+    assert "in the box: fmnist-compact-int8.onnx loads and answers" in run("doctor", "--model", "box").out
+    assert "fmnist-compact-photo-int8.onnx loads and answers" in run("doctor", "--model", "compact-photo").out
+    assert "6 of 6 convolutions and dense layers in int8" in run("inspect", "compact").out
+    scored = run("evaluate", "compact", "compact-photo", "--split", "validation", "--json", "scores.json")
+    assert scored.code == 0
+    assert [model["name"] for model in json.loads(Path("scores.json").read_text())["models"]] == [
+        "fmnist-compact-int8.onnx",
+        "fmnist-compact-photo-int8.onnx",
+    ]
+    assert run("export", "compact", "--float32", "--format", "onnx").code == 0
+    assert [path.name for path in Path("exports").iterdir()] == ["fmnist-compact-float32.onnx"]
+
+
+def test_a_broken_installation_is_one_line(
+    run: Run, png: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fmnist_edge.common.box.FOLDER", tmp_path)
+    says = "pip install --force-reinstall --no-deps fmnist-edge"
+    for command in (["predict", png], ["watch", tmp_path]):
+        one_line_error(run(*command), f"no model at {tmp_path}/fmnist-compact-int8.onnx", says)
+    for name in ("compact", "compact-photo"):
+        (tmp_path / f"fmnist-{name}-int8.onnx").write_bytes(b"half")
+    one_line_error(run("predict", png, png), f"cannot load {tmp_path}/fmnist-compact-int8.onnx", "a whole ONNX model")
 
 
 @pytest.mark.parametrize("place", ["/proc/fmnist-edge", "file/inside"])

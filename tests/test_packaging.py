@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from fmnist_edge.common.box import NAMES
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -29,14 +33,16 @@ DATA = {
     "fmnist_edge/py.typed",
     "fmnist_edge/benchmarks/boards/count.c",
     "fmnist_edge/train/architectures/compact.toml",
+    "fmnist_edge/models/models.json",
+    *(f"fmnist_edge/models/fmnist-{name}{end}" for name in NAMES for end in (".keras", "-int8.onnx", "-int8.tflite")),
 }
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built as a package index would build it."""
+    """The wheel, built of the source distribution as a package index would build it; both lie in one folder."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     (path,) = folder.glob("*.whl")
     return path
@@ -48,6 +54,18 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     modules = [*ROOT.glob("*.py"), *(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))]
     expected = {f"fmnist_edge/{path.relative_to(ROOT).as_posix()}" for path in modules} | DATA
     assert names == expected
+
+
+def test_the_models_in_the_box_are_in_both_distributions_to_the_byte(wheel: Path) -> None:
+    (source,) = wheel.parent.glob("*.tar.gz")
+    files = sorted((ROOT / "models").iterdir())
+    assert len(files) == 7
+    with zipfile.ZipFile(wheel) as archive, tarfile.open(source) as tar:
+        for path in files:
+            assert archive.read(f"fmnist_edge/models/{path.name}") == path.read_bytes()
+            member = tar.extractfile(f"{source.name.removesuffix('.tar.gz')}/models/{path.name}")
+            assert member is not None
+            assert member.read() == path.read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +105,17 @@ def test_the_command_of_the_base_install_predicts(bare_python: Path, int8_onnx: 
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert json.loads(done.stdout)["file"] == str(png)
     assert done.stderr == ""
+
+
+def test_a_photo_is_predicted_right_after_installation(bare_python: Path, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "tests" / "data" / "photos" / "pants-017.jpg", tmp_path / "photo.jpg")
+    command = [bare_python.with_name("fmnist-edge"), "predict", "photo.jpg"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.split()[:2] == ["photo.jpg", "Trouser"]
+    assert done.stderr == "answered by fmnist-compact-photo-int8.onnx, in the box; --model takes another\n"
+    command = [bare_python.with_name("fmnist-edge"), "doctor"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert "model           in the box: fmnist-compact-int8.onnx loads and answers" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ..common.box import NAMES, in_the_box
 from ..common.errors import EdgeError
 from ..common.files import atomic_path, point_link, read_json, write_text
 
@@ -167,7 +168,7 @@ def unfinished_run(runs: Path = RUNS) -> RunFolder:
 
 
 def find_model(model: Path | None) -> Path:
-    """Resolve what the user named to a .keras file: a file, a run folder, or None for the latest run.
+    """Resolve what the user named to a .keras file: a file, a run folder, a network in the box, None: the latest run.
 
     Raises:
         EdgeError: nothing there, or a folder without a finished run.
@@ -179,6 +180,8 @@ def find_model(model: Path | None) -> Path:
             hint = f"run: fmnist-edge train --resume --out {path}" if folder.is_started() else "run: fmnist-edge train"
             raise EdgeError(f"no trained model in {path}", expected="a model.keras", got="none", hint=hint)
         return folder.model
+    if str(path) in NAMES and not path.exists():
+        return in_the_box(str(path), ".keras")
     if not path.exists():
         hint = "run: fmnist-edge train" if model is None else "check the path"
         raise EdgeError(f"no model at {path}", expected="a .keras file or a run folder", got="nothing", hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from fmnist_edge import EdgeError
+from fmnist_edge.common import box
 from fmnist_edge.dataset import LABELS, Split
 from fmnist_edge.runtime import Classifier, Prediction
 from fmnist_edge.runtime.backend import Backend
@@ -139,7 +141,7 @@ def test_the_kind_of_a_picture_decides_what_is_done_with_it(classifier: Classifi
 
 def test_the_calibration_of_the_export_decides_who_is_unsure(int8_onnx: Path, test_split: Split) -> None:
     with Classifier(int8_onnx) as classifier:
-        calibration = Confidence.of_card(classifier._runner.card, source="card")
+        calibration = Confidence.of_card(classifier._model("dataset").runner.card, source="card")
         answers = [classifier.predict(pixels) for pixels in test_split.images[:300]]
     assert calibration != DEFAULT
     for answer in answers:
@@ -165,3 +167,75 @@ def test_more_pictures_than_go_into_one_run(
     at_once = [answer.label for answer in classifier.predict_batch(pictures)]
     monkeypatch.setattr("fmnist_edge.runtime.classifier._AT_ONCE", 3)
     assert [answer.label for answer in classifier.predict_batch(pictures)] == at_once
+
+
+# --- the models in the box -------------------------------------------------------------------------------------------
+
+
+def test_each_kind_of_picture_has_its_own_model_which_is_opened_when_it_comes(test_split: Split) -> None:
+    with Classifier(backend="onnxruntime") as classifier:
+        assert classifier.opened == ()
+        classifier.predict(test_split.images[0])
+        assert classifier.opened == (box.int8_model("compact"),)
+        classifier.predict(PHOTOS / "dress-001.jpg")
+        assert classifier.opened == (box.int8_model("compact"), box.int8_model("compact-photo"))
+    with Classifier(backend="litert") as classifier:
+        classifier.predict(test_split.images[0], kind="photo")
+        assert classifier.opened == (box.int8_model("compact-photo").with_suffix(".tflite"),)
+        assert classifier.backend == "litert"
+
+
+def test_labels_and_runtime_are_known_before_the_first_picture() -> None:
+    with Classifier(backend="onnxruntime") as classifier:
+        assert (classifier.labels, classifier.backend) == (LABELS, "onnxruntime")
+
+
+@pytest.fixture
+def other_box(exports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A box with two networks whose probabilities differ, and the files that were put into it."""
+    sources = exports / "fmnist-compact-int8.onnx", exports / "fmnist-compact-float32.onnx"
+    monkeypatch.setattr(box, "FOLDER", tmp_path / "box")
+    (tmp_path / "box").mkdir()
+    for name, source in zip(("compact", "compact-photo"), sources, strict=True):
+        shutil.copy(source, box.int8_model(name))
+    return sources
+
+
+def test_every_way_to_ask_goes_to_the_model_of_the_kind(other_box: tuple[Path, Path], png: Path) -> None:
+    pixels, photo = np.asarray(Image.open(png)), PHOTOS / "dress-001.jpg"
+    with Classifier(backend="onnxruntime") as boxed:
+        for_dataset, for_photos = (Classifier(path, backend="onnxruntime") for path in other_box)
+        assert for_dataset.predict(png) != for_photos.predict(png)
+        assert boxed.predict(pixels) == boxed.predict(png) == for_dataset.predict(png)
+        assert boxed.predict(png, kind="photo") == for_photos.predict(png, kind="photo")
+        assert boxed.predict(photo) == for_photos.predict(photo)
+        assert boxed.predict(photo, kind="dataset") == for_dataset.predict(photo, kind="dataset")
+        mixed: list[Picture] = [photo, png, pixels, PHOTOS / "pants-017.jpg", png]
+        together = boxed.predict_batch(mixed)
+    asked = (for_photos, for_dataset, for_dataset, for_photos, for_dataset)
+    expected = [single.predict(one) for single, one in zip(asked, mixed, strict=True)]
+    assert [answer.label for answer in together] == [answer.label for answer in expected]
+    for left, right in zip(together, expected, strict=True):
+        assert left.probabilities == pytest.approx(right.probabilities, abs=1e-6)
+
+
+def test_a_model_that_is_named_answers_everything(int8_onnx: Path, png: Path) -> None:
+    with Classifier(int8_onnx, backend="onnxruntime") as classifier:
+        classifier.predict_batch([png, PHOTOS / "dress-001.jpg"])
+        assert classifier.opened == (int8_onnx,)
+
+
+def test_a_closed_box_is_closed(test_split: Split) -> None:
+    with Classifier() as classifier:
+        classifier.predict(test_split.images[0])
+    with pytest.raises(AttributeError):
+        classifier.predict(test_split.images[0])
+
+
+def test_a_box_with_a_model_missing_is_refused_before_the_first_picture(
+    other_box: tuple[Path, Path], test_split: Split
+) -> None:
+    box.int8_model("compact-photo").unlink()
+    says = r"no model at .*compact-photo-int8.onnx; expected a whole installation; got none; next: pip install --force"
+    with pytest.raises(EdgeError, match=says):
+        Classifier()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fmnist_edge import EdgeError
-from fmnist_edge.runtime.locate import default_model
+from fmnist_edge.common.box import NAMES, int8_model
+from fmnist_edge.runtime.locate import choose_model, named_model
 
 
 def put(folder: Path, *names: str) -> None:
@@ -30,16 +30,24 @@ def test_the_newest_int8_onnx_file_is_used_else_the_newest_onnx_file(
     tmp_path: Path, names: list[str], chosen: str
 ) -> None:
     put(tmp_path, *names)
-    assert default_model(tmp_path) == tmp_path / chosen
+    assert choose_model(None, tmp_path) == tmp_path / chosen
 
 
 @pytest.mark.parametrize("names", [[], ["fmnist-a-int8.tflite", "model.onnx"]])
-def test_a_folder_without_a_model_is_an_error(tmp_path: Path, names: list[str]) -> None:
+def test_without_an_export_the_box_is_used(tmp_path: Path, names: list[str]) -> None:
     put(tmp_path, *names)
-    with pytest.raises(EdgeError, match=r"no model in .*; expected a file fmnist-\*\.onnx; got none; next: .*--model"):
-        default_model(tmp_path)
+    assert choose_model(None, tmp_path) is choose_model(None, tmp_path / "absent") is None
 
 
-def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(EdgeError, match=r"no model in .*absent; .*next: name one with --model"):
-        default_model(tmp_path / "absent")
+def test_what_is_named_wins_over_an_export(tmp_path: Path) -> None:
+    put(tmp_path, "fmnist-a-int8.onnx")
+    assert choose_model(Path("box"), tmp_path) is None
+    assert choose_model(Path("mine.onnx"), tmp_path) == Path("mine.onnx")
+    assert choose_model(Path("compact"), tmp_path) == int8_model("compact")
+
+
+def test_the_names_of_the_box_stand_for_files_that_are_there() -> None:
+    for name in NAMES:
+        assert named_model(Path(name)) == int8_model(name)
+        assert int8_model(name).is_file()
+        assert int8_model(name).with_suffix(".tflite").is_file()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from fmnist_edge.benchmarks.boards import sysroot, tools
 from fmnist_edge.benchmarks.boards.board import BOARDS, cpuinfo
 from fmnist_edge.benchmarks.boards.sysroot import Sysroot
 from fmnist_edge.cli import main
+from fmnist_edge.common import box
 from fmnist_edge.runtime.doctor import Machine, Status, examine
 from fmnist_edge.runtime.doctor import machine as machines
 from fmnist_edge.runtime.doctor.finding import Finding
@@ -103,11 +105,29 @@ def test_the_newest_model_is_looked_for(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     found = check_model(machine, None)
-    assert (found.status, found.found[:19]) == (Status.FAULT, "no model in exports")
-    assert "fmnist-edge export --int8" in found.mend
+    each = "loads and answers, in [0-9.]+ ms a picture"
+    says = f"in the box: fmnist-compact-int8.onnx {each}; fmnist-compact-photo-int8.onnx {each}"
+    assert found.status is Status.OK
+    assert re.fullmatch(says, found.found)
     (tmp_path / "exports").mkdir()
     shutil.copy(int8_onnx, "exports")
-    assert check_model(machine, None).status is Status.OK
+    found = check_model(machine, None)
+    assert found.status is Status.OK
+    assert found.found.startswith("exports/fmnist-compact-int8.onnx loads and answers")
+
+
+def test_a_model_of_the_box_that_is_damaged_is_a_fault(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = {name: box.int8_model(name).read_bytes() for name in box.NAMES}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(box, "FOLDER", tmp_path)
+    box.int8_model("compact").write_bytes(good["compact"])
+    missing = check_model(machine, None)
+    box.int8_model("compact-photo").write_bytes(good["compact-photo"][:5000])
+    for found in (missing, check_model(machine, None)):
+        assert (found.status, found.mend) == (Status.FAULT, "pip install --force-reinstall --no-deps fmnist-edge")
+        assert "fmnist-compact-photo-int8.onnx" in found.found
 
 
 def test_a_damaged_model_is_a_fault_with_the_runtimes_own_line(
@@ -171,10 +191,15 @@ def test_the_command_prints_a_line_a_finding_and_what_mends_it(
     with pytest.raises(SystemExit) as ended:
         main(["doctor"])
     lines = capsys.readouterr().out.splitlines()
+    assert (ended.value.code, lines[-1]) == (0, "ready")
+    assert [line for line in lines if line.startswith("ok       model           in the box: fmnist-compact-int8.onnx")]
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--model", "absent.onnx"])
+    lines = capsys.readouterr().out.splitlines()
     assert ended.value.code == 1
     assert lines[-1] == "not ready: mend the faults from the top"
-    (at,) = [number for number, line in enumerate(lines) if line.startswith("fault    model           no model in")]
-    assert lines[at + 1].strip() == "next: name one with --model, or make one: fmnist-edge export --int8"
+    (at,) = [number for number, line in enumerate(lines) if line.startswith("fault    model           no file at")]
+    assert lines[at + 1].strip() == "next: check the path, or make a model: fmnist-edge export --int8"
     with pytest.raises(SystemExit) as ended:
         main(["doctor", "--model", str(int8_onnx)])
     assert ended.value.code == 0

@@ -1,0 +1,153 @@
+"""Fill the box: from two run folders to the models that come with the package, and a manifest that says whence.
+
+One network is for pictures like those of the dataset, the other for photos. Both are exported as ``export --int8`` does
+it, and scored on the test set here, once, when they have been chosen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..benchmarks.photos import tally_photos
+from ..common.box import FOLDER, MANIFEST, NAMES
+from ..common.errors import EdgeError
+from ..common.files import sha256_hex, write_bytes, write_json
+from ..common.progress import Progress, silent
+from ..dataset import Split, load_split
+from ..runtime import Classifier, Runner, open_runner
+from ..train.keras_model import KerasRunner
+from ..train.options import TrainOptions, make_options
+from ..train.run_folder import RunFolder, find_model
+from .exporter import export
+from .recipe import INT8
+
+ARCH = "compact"
+"""The architecture of everything in the box: ``train --base compact`` relies on it."""
+MAX_INT8_BYTES = 100_000
+MADE_FOR = {
+    "compact": "pictures like those of the dataset",
+    "compact-photo": "garments cut out of photos",
+}
+
+
+def fill_box(
+    runs: Mapping[str, Path],
+    folder: Path = FOLDER,
+    *,
+    photos: Sequence[Path] = (),
+    data_dir: Path | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Export the models of two finished runs into `folder`, and write the manifest last.
+
+    Args:
+        runs: a run folder for each of `NAMES`.
+        folder: where the files go; those of the same names are replaced.
+        photos: folders of labelled photos to count on, see `tally_photos`.
+        data_dir: where the dataset is; None looks in the usual places.
+        progress: told of every step.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        EdgeError: a run is not finished or of another architecture, an int8 file has more than `MAX_INT8_BYTES`, or
+            what `export` and `tally_photos` raise; nothing is replaced then.
+    """
+    options = {name: _read_options(runs[name]) for name in NAMES}
+    splits = {name: load_split(name, data_dir) for name in ("validation", "test")}
+    with tempfile.TemporaryDirectory(prefix="fmnist-edge-") as temporary:
+        made = {name: _export(name, runs[name], Path(temporary), data_dir, progress) for name in NAMES}
+        models = {
+            name: {
+                "made_for": MADE_FOR[name],
+                **_origin(runs[name], options[name]),
+                **{split: _score(made[name], images) for split, images in splits.items()},
+                "photos": _photos(made[name], photos),
+                "files": {path.name: _describe(path) for path in made[name]},
+            }
+            for name in NAMES
+        }
+        for path in (path for files in made.values() for path in files):
+            write_bytes(folder / path.name, path.read_bytes())
+    manifest = {"manifest_version": 1, "models": models}
+    write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def train_command(options: TrainOptions) -> str:
+    """Return the command that trains with `options`: what the recipe of the architecture says is left out.
+
+    >>> train_command(make_options({"arch": "compact", "seed": 3, "flip": False, "teacher": ["a.keras", "b.keras"]}))
+    'fmnist-edge train --arch compact --no-flip --teacher a.keras --teacher b.keras --seed 3'
+    """
+    usual = make_options({"arch": options.arch})
+    words = ["fmnist-edge", "train", "--arch", options.arch]
+    for field in dataclasses.fields(TrainOptions):
+        value = getattr(options, field.name)
+        if value == getattr(usual, field.name):
+            continue
+        option = f"--{field.name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(option if value else f"--no-{field.name.replace('_', '-')}")
+        else:
+            values = value if isinstance(value, tuple) else (value,)
+            words += [word for entry in values for word in (option, str(entry))]
+    return shlex.join(words)
+
+
+def _read_options(run: Path) -> TrainOptions:
+    find_model(run)  # tells of a run that is not finished
+    options = TrainOptions(**RunFolder(run).read_config()["options"])
+    if options.arch != ARCH:
+        raise EdgeError(f"{run} is no model for the box", expected=f"the architecture {ARCH}", got=options.arch)
+    return options
+
+
+def _export(name: str, run: Path, folder: Path, data_dir: Path | None, progress: Progress) -> list[Path]:
+    """Write the float model and both int8 files into `folder`, and return them in this order."""
+    bare = folder / f"fmnist-{name}.keras"
+    shutil.copyfile(find_model(run), bare)
+    shared: dict[str, Any] = {"data_dir": data_dir, "recover": True, "name": name, "progress": progress}
+    files = [file.path for file in export(run, [INT8], ("onnx", "tflite"), folder, **shared)]
+    for path in files:
+        size = path.stat().st_size
+        if size > MAX_INT8_BYTES:
+            expected, got = f"at most {MAX_INT8_BYTES:,} bytes", f"{size:,}"
+            raise EdgeError(f"{path.name} is too large for the box", expected=expected, got=got, exit_code=1)
+    return [bare, *files]
+
+
+def _origin(run: Path, options: TrainOptions) -> dict[str, Any]:
+    config = RunFolder(run).read_config()
+    made = {"run": run.resolve().name, "command": train_command(options), "versions": config.get("versions")}
+    return made | {name: config[name] for name in ("base", "teacher") if name in config}
+
+
+def _score(files: Sequence[Path], images: Split) -> dict[str, Any]:
+    """Count how many images each file has right."""
+    right = {}
+    for path in files:
+        with _open(path) as runner:
+            right[path.name] = int((runner.infer(images.images).argmax(axis=1) == images.labels).sum())
+    return {"n": len(images), "right": right}
+
+
+def _open(path: Path) -> Runner:
+    return KerasRunner.open(path) if path.suffix == ".keras" else open_runner(path)
+
+
+def _photos(files: Sequence[Path], folders: Sequence[Path]) -> list[dict[str, Any]]:
+    onnx = next(path for path in files if path.suffix == ".onnx")
+    with Classifier(onnx, backend="onnxruntime") as classifier:
+        return [tally_photos(classifier, folder) for folder in folders]
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": sha256_hex(path.read_bytes())}

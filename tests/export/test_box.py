@@ -1,0 +1,126 @@
+"""Making the models in the box: of two runs, the same every time, and nothing of it where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fmnist_edge.cli import main
+from fmnist_edge.commands import train as command
+from fmnist_edge.common.box import MANIFEST, NAMES
+from fmnist_edge.common.errors import EdgeError
+from fmnist_edge.common.files import sha256_hex
+from fmnist_edge.export import box
+from fmnist_edge.export.box import fill_box, train_command
+from fmnist_edge.runtime.card import read_onnx_file_card, read_tflite_card
+from fmnist_edge.train.options import TrainOptions, make_options
+
+PHOTOS = Path(__file__).parents[1] / "data" / "photos"
+
+
+@pytest.fixture(scope="module")
+def filled(compact_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A box whose two networks are one and the same, made by the command."""
+    folder = tmp_path_factory.mktemp("box")
+    arguments = ["--dataset-run", compact_run, "--photo-run", compact_run, "--photos", PHOTOS, "--out", folder]
+    with pytest.raises(SystemExit) as ended:
+        main(["box", *map(str, arguments)])
+    assert ended.value.code in {0, None}
+    return folder
+
+
+def test_the_manifest_says_whence_everything_comes(filled: Path, compact_run: Path) -> None:
+    manifest = json.loads((filled / MANIFEST).read_text())
+    assert tuple(manifest["models"]) == NAMES
+    metrics = json.loads((compact_run / "metrics.json").read_text())
+    for name, model in manifest["models"].items():
+        assert model["run"] == compact_run.name
+        assert model["command"] == train_command(TrainOptions(arch="compact", epochs=2, limit=4_000, batch_size=64))
+        assert list(model["files"]) == [f"fmnist-{name}{end}" for end in (".keras", "-int8.onnx", "-int8.tflite")]
+        for file, entry in model["files"].items():
+            content = (filled / file).read_bytes()
+            assert entry == {"bytes": len(content), "sha256": sha256_hex(content)}
+        validation = model["validation"]
+        assert validation["right"][f"fmnist-{name}.keras"] == round(metrics["validation"]["accuracy"] * validation["n"])
+        assert 6_000 < model["test"]["right"][f"fmnist-{name}-int8.onnx"] < 9_000  # two epochs on 4,000 images
+        assert [entry["folder"] for entry in model["photos"]] == ["photos"]
+    assert {path.name for path in filled.iterdir()} == {
+        MANIFEST,
+        *(file for model in manifest["models"].values() for file in model["files"]),
+    }
+
+
+def test_the_same_run_gives_the_same_networks_under_either_name(filled: Path, compact_run: Path) -> None:
+    assert (filled / "fmnist-compact.keras").read_bytes() == (compact_run / "model.keras").read_bytes()
+    for suffix, read in ((".onnx", read_onnx_file_card), (".tflite", read_tflite_card)):
+        plain, photo = (read(filled / f"fmnist-{name}-int8{suffix}") for name in NAMES)
+        assert plain.graph_sha256 == photo.graph_sha256
+        assert (plain.name, photo.name) == ("fmnist-compact-int8", "fmnist-compact-photo-int8")
+        assert plain.arch == photo.arch == "compact"
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {},
+        {"arch": "compact", "base": "compact", "learning_rate": 0.01, "shear": 0.25},
+        {"arch": "compact", "flip": False, "weight_average": 0.999, "patience": 3, "optimizer": "adamw"},
+        {"arch": "nets/my net.py:build", "teacher": ["runs/a/model.keras", "b c.keras"]},
+    ],
+)
+def test_the_command_of_a_training_trains_with_its_options(
+    chosen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[TrainOptions] = []
+
+    def note(chosen: dict[str, Any], *_: object, **__: object) -> None:
+        read.append(make_options(chosen))
+        raise KeyError
+
+    monkeypatch.setattr(command, "run_training", note)
+    options = make_options(chosen)
+    with pytest.raises(KeyError):
+        main(shlex.split(train_command(options))[1:])
+    assert read == [options]
+
+
+def untouched(runs: dict[str, Path], folder: Path, message: str, exit_code: int = 2) -> None:
+    """Check that the box is not made, and that what was there is left alone."""
+    (folder / MANIFEST).write_text("precious")
+    with pytest.raises(EdgeError, match=message) as refused:
+        fill_box(runs, folder)
+    assert refused.value.exit_code == exit_code
+    assert [path.name for path in folder.iterdir()] == [MANIFEST]
+    assert (folder / MANIFEST).read_text() == "precious"
+
+
+def test_an_unfinished_run_is_refused(compact_run: Path, tmp_path: Path) -> None:
+    begun, folder = tmp_path / "begun", tmp_path / "box"
+    begun.mkdir()
+    folder.mkdir()
+    shutil.copy(compact_run / "config.json", begun)
+    untouched({"compact": compact_run, "compact-photo": begun}, folder, "no trained model in .*begun")
+
+
+def test_another_architecture_is_refused(compact_run: Path, tmp_path: Path) -> None:
+    other, folder = tmp_path / "other", tmp_path / "box"
+    shutil.copytree(compact_run, other)
+    folder.mkdir()
+    config = json.loads((other / "config.json").read_text())
+    config["options"]["arch"] = "seed"
+    (other / "config.json").write_text(json.dumps(config))
+    message = "other is no model for the box; expected the architecture compact; got seed"
+    untouched({"compact": compact_run, "compact-photo": other}, folder, message)
+
+
+def test_a_file_that_is_too_large_is_refused(
+    compact_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(box, "MAX_INT8_BYTES", 90_000)
+    message = r"fmnist-compact-int8.onnx is too large for the box; expected at most 90,000 bytes; got 9\d,\d{3}"
+    untouched(dict.fromkeys(NAMES, compact_run), tmp_path, message, exit_code=1)

@@ -396,7 +396,7 @@ def test_unwritable_output_folders(run: Run, place: str, compact_run: Path, int8
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--arch", "resnet"], "unknown architecture|one of compact, seed"),
+        (["--arch", "resnet"], "unknown architecture|one of compact, search, seed"),
         (["--epochs", "0"], "at least 1"),
         (["--batch-size", "0"], "at least 1"),
         (["--learning-rate", "-1"], "above 0"),

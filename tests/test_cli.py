@@ -23,7 +23,7 @@ from fmnist_edge.cli import main
 
 Run = Callable[..., "Done"]
 PHOTOS = Path(__file__).parent / "data" / "photos"
-COMMANDS = ("data", "train", "export", "inspect", "predict", "watch", "camera", "evaluate", "benchmark", "demo")
+COMMANDS = ("data", "train", "tune", "export", "inspect", "predict", "watch", "camera", "evaluate", "benchmark", "demo")
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def test_version_and_help(run: Run) -> None:
     for command in (
         "data",
         "train",
+        "tune",
         "export",
         "inspect",
         "predict",

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = (
     "data",
     "train",
+    "tune",
     "export",
     "inspect",
     "predict",

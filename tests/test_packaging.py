@@ -22,6 +22,7 @@ PACKAGES = (
     "benchmarks/page",
     "train",
     "train/architectures",
+    "train/tuning",
     "export",
     "commands",
 )
@@ -29,6 +30,7 @@ DATA = {
     "fmnist_edge/py.typed",
     "fmnist_edge/benchmarks/boards/count.c",
     "fmnist_edge/train/architectures/compact.toml",
+    "fmnist_edge/train/tuning/space.toml",
 }
 
 
@@ -93,6 +95,7 @@ def test_the_command_of_the_base_install_predicts(bare_python: Path, int8_onnx: 
     ("arguments", "says"),
     [
         (["train"], "fmnist-edge[train]"),
+        (["tune"], "fmnist-edge[tune]"),
         (["evaluate", "model.keras"], "fmnist-edge[train]"),
         (["predict", "boot.png", "--model", "int8.tflite"], "fmnist-edge[litert]"),
         (["inspect", "int8.tflite"], "fmnist-edge[inspect]"),

@@ -169,11 +169,15 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _checked(path: Path, values: dict[str, Any]) -> dict[str, Any]:
-    return {key: _check(path, key, value) for key, value in values.items()}
+    return {key: check_value(path, key, value) for key, value in values.items()}
 
 
-def _check(path: Path, key: str, value: object) -> object:
-    """Check one key of a file against the fields of `TrainOptions`, and return its value."""
+def check_value(path: Path, key: str, value: object) -> object:
+    """Check one key of a file against the fields of `TrainOptions`, and return its value.
+
+    Raises:
+        EdgeError: there is no such field (the nearest is named), or it holds another kind of value.
+    """
     kinds = {name: _kind(default) for name, default in vars(TrainOptions()).items()}
     if key not in kinds:
         nearest = difflib.get_close_matches(key, kinds, n=1)
@@ -181,7 +185,8 @@ def _check(path: Path, key: str, value: object) -> object:
         raise EdgeError(f"{path} has an unknown key {key!r}", hint=hint)
     kind = kinds[key]
     if not _fits(value, kind):
-        expected = {tuple: "a list of str", dict: "a table of plain values"}.get(kind, kind.__name__)
+        named: dict[type, str] = {tuple: "a list of str", dict: "a table of plain values"}
+        expected = named.get(kind, kind.__name__)
         raise EdgeError(f"{path} has an unusable {key}", expected=expected, got=repr(value))
     return value
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import time
 from collections.abc import Callable
@@ -24,9 +23,9 @@ from ..building import build_model
 from ..options import TrainOptions
 from ..run_folder import RunFolder
 from .objectives import ACCURACY, PARAMETERS, Objective
-from .processes import is_gone, own_process
+from .processes import own_process
 from .space import Space
-from .storage import FOLDER, Identity, is_single, open_study, quiet, reachable, requeue
+from .storage import FOLDER, PROCESS, Identity, bury, is_single, open_study, quiet, reachable, requeue
 from .trials import DONE, ENDED, FAILED, RUNNING, TrialRecord, front, read_trials
 
 Costs = Callable[[keras.Model], dict[str, float]]
@@ -100,7 +99,7 @@ class Search:
 
     def _try(self, trial: Trial) -> list[float]:
         began_s, self._running = time.monotonic(), trial.number
-        trial.set_user_attr("process", own_process())
+        trial.set_user_attr(PROCESS, own_process())
         try:
             options = self.space.suggest(trial)
             trial.set_user_attr("options", asdict(options))
@@ -233,14 +232,3 @@ def describe(record: TrialRecord, records: list[TrialRecord], objectives: tuple[
     values = ", ".join(f"{entry.name} {entry.text(record.values[entry.name])}" for entry in objectives)
     place = "; on the front" if record in front(records, objectives) else ""
     return f"{values}; {trainer.duration(record.seconds or 0)}{place}"
-
-
-def bury(study: optuna.Study) -> None:
-    """Mark the trials of killed processes as failed, and have them run again."""
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if is_gone(trial.user_attrs.get("process", "")):
-            with contextlib.suppress(ValueError, optuna.exceptions.UpdateFinishedTrialError):
-                study.tell(trial.number, state=TrialState.FAIL)  # another process may have been faster
-                requeue(study, trial)
-    with quiet():
-        optuna.storages.fail_stale_trials(study)  # those on other machines, by their heartbeat

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from ...common.errors import EdgeError
 from .objectives import ACCURACY, Objective
+from .processes import is_gone
 
 HEARTBEAT_S = 30
 GRACE_S = 180
@@ -26,6 +27,7 @@ MOST_TRIES = 3
 """A trial whose process was killed as often is left alone: it may be what kills them."""
 RETRY_OF = "retry_of"
 FOLDER = "folder"
+PROCESS = "process"
 _IDENTITY = "fmnist-edge"
 _BUSY_S = 60
 _STARTUP_TRIALS = 5
@@ -164,6 +166,17 @@ def requeue(study: optuna.Study, trial: FrozenTrial) -> None:
             user_attrs={RETRY_OF: tried, **({FOLDER: folder} if folder else {})},
         )
     )
+
+
+def bury(study: optuna.Study) -> None:
+    """Mark the trials of killed processes as failed, and have them run again."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if is_gone(trial.user_attrs.get(PROCESS, "")):
+            with contextlib.suppress(ValueError, optuna.exceptions.UpdateFinishedTrialError):
+                study.tell(trial.number, state=TrialState.FAIL)  # another process may have been faster
+                requeue(study, trial)
+    with quiet():
+        optuna.storages.fail_stale_trials(study)  # those on other machines, by their heartbeat
 
 
 def _open(url: str) -> RDBStorage:

@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from .objectives import PARAMETERS, Objective
-from .storage import FOLDER, RETRY_OF, find_study, objectives_of, reachable
+from .storage import FOLDER, RETRY_OF, bury, find_study, objectives_of, reachable
 
 DONE, PRUNED, FAILED, RETRIED, RUNNING, WAITING = "done", "given up", "failed", "killed", "running", "waiting"
 _STATES = {
@@ -56,13 +56,14 @@ class TrialRecord:
 
 
 def read_study(url: str, name: str) -> tuple[list[TrialRecord], tuple[Objective, ...]]:
-    """Return the trials of the study `name`, and its objectives.
+    """Return the trials of the study `name`, and its objectives; those of killed processes are to run again.
 
     Raises:
         EdgeError: see `storage.find_study`.
     """
     with reachable(url):
         study = find_study(url, name)
+        bury(study)
         objectives = objectives_of(study)
         return read_trials(study, objectives), objectives
 

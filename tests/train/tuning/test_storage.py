@@ -17,8 +17,7 @@ from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.train.tuning import storage
 from fmnist_edge.train.tuning.objectives import parse_objectives
 from fmnist_edge.train.tuning.processes import is_gone, own_process
-from fmnist_edge.train.tuning.search import bury
-from fmnist_edge.train.tuning.storage import RETRY_OF, Identity, find_study, open_study, quiet, reachable
+from fmnist_edge.train.tuning.storage import RETRY_OF, Identity, bury, find_study, open_study, quiet, reachable
 from fmnist_edge.train.tuning.trials import read_study, read_trials
 
 BOTH = parse_objectives("accuracy,parameters")

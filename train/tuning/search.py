@@ -90,6 +90,13 @@ class Search:
             except KeyboardInterrupt:
                 self._requeue_interrupted()
                 raise
+            except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
+                if not self._was_taken_for_dead():
+                    raise
+
+    def _was_taken_for_dead(self) -> bool:
+        """Tell whether another process ended our trial: this machine slept, or was away for too long."""
+        return self._running is not None and self.study.get_trials(deepcopy=False)[self._running].state.is_finished()
 
     def _requeue_interrupted(self) -> None:
         if self._running is not None:

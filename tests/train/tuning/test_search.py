@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.dataset import splits
@@ -17,6 +18,7 @@ from fmnist_edge.train.run_folder import RunFolder
 from fmnist_edge.train.tuning.objectives import parse_objectives
 from fmnist_edge.train.tuning.search import Costs, Search, begin
 from fmnist_edge.train.tuning.space import read_space
+from fmnist_edge.train.tuning.storage import requeue
 from fmnist_edge.train.tuning.trials import TrialRecord, read_trials
 
 OWN = """
@@ -157,6 +159,20 @@ def test_the_costs_of_one_shape_are_measured_once(tmp_path: Path) -> None:
     parameters = [49 * units + units + units * 10 + 10 for units in (4, 8, 4)]
     assert weighed == parameters[:2]
     assert [record.values["size"] for record in records(search)] == [1000.0 + count for count in parameters]
+
+
+def test_a_trial_that_was_taken_for_dead_is_left_to_others(tmp_path: Path) -> None:
+    def sleep(model: keras.Model) -> dict[str, float]:
+        trial = search.study.trials[0]
+        search.study.tell(0, state=TrialState.FAIL)
+        requeue(search.study, trial)
+        return {"size": 1.0}
+
+    lines: list[str] = []
+    search = searching(tmp_path, "accuracy,size", costs=sleep, report=lines.append)
+    search.study.enqueue_trial({"arch_options.units": 4})
+    search._run_one()
+    assert [record.state for record in records(search)] == ["killed", "waiting"]
 
 
 def test_what_can_be_checked_is_checked_before_the_first_trial(tmp_path: Path) -> None:

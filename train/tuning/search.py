@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import Trial, TrialState
 
 from ...common.errors import EdgeError, one_line
-from ...common.files import read_json, require_writable, sha256_hex
+from ...common.files import read_json, require_writable
 from ...common.progress import Progress, silent
 from ...dataset import load_split
 from .. import trainer
@@ -126,21 +126,21 @@ class Search:
         model = build_model(options)
         parameters = int(model.count_params())
         trial.set_user_attr(PARAMETERS, parameters)
-        costs = self._weigh(trial, model)
+        costs = self._weigh(trial, options, model)
         del model
         keras.backend.clear_session()
         return {ACCURACY: self._train(trial, options), PARAMETERS: parameters, **costs}
 
-    def _weigh(self, trial: Trial, model: keras.Model) -> dict[str, float]:
-        """Return the costs of `model`: those of an earlier trial with the same network, or measured."""
+    def _weigh(self, trial: Trial, options: TrainOptions, model: keras.Model) -> dict[str, float]:
+        """Return the costs of `model`: those of an earlier trial of the same shape, or measured."""
         if not any(objective.needs_export for objective in self.objectives):
             return {}
-        key = sha256_hex(model.to_json().encode())
+        shape = {"arch": options.arch, "arch_options": options.arch_options}
         known = (other.user_attrs for other in self.study.get_trials(deepcopy=False))
-        found = next((seen["costs"] for seen in known if seen.get("network") == key and "costs" in seen), None)
+        alike = (seen["costs"] for seen in known if "costs" in seen and seen["options"].items() >= shape.items())
+        found = next(alike, None)
         costs: dict[str, float] = self.costs(model) if found is None else found
         trial.set_user_attr("costs", costs)
-        trial.set_user_attr("network", key)
         return costs
 
     def _train(self, trial: Trial, options: TrainOptions) -> float:

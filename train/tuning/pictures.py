@@ -34,7 +34,7 @@ def save_pictures(records: Sequence[TrialRecord], objectives: Sequence[Objective
 
 
 def _save_front(done: Sequence[TrialRecord], best: Sequence[TrialRecord], cost: Objective, path: Path) -> Path:
-    """Draw accuracy over one cost: all trials faint, the front with its numbers; up and left is better."""
+    """Draw accuracy over one cost: all trials faint, the front, and the numbers of its edge; up and left is better."""
     figure, axes = _new_axes()
     points = {record.number: (cost.scaled(record.value(cost.name)), 100 * record.values[ACCURACY]) for record in done}
     across, up = zip(*points.values(), strict=True)
@@ -43,13 +43,13 @@ def _save_front(done: Sequence[TrialRecord], best: Sequence[TrialRecord], cost: 
     axes.step(*zip(*steps, strict=True), where="post", color=LIGHT["int8"], linewidth=1.3)
     chosen = [(*points[record.number], record.number) for record in best]
     axes.plot([x for x, _, _ in chosen], [y for _, y, _ in chosen], marker="o", markersize=7, linestyle="none",
-              color=LIGHT["int8"], label="not beaten in all objectives at once")  # fmt: skip
+              color=LIGHT["int8"], label="front: no trial beats it in everything")  # fmt: skip
     axes.margins(x=0.08, y=0.12)
     if max(across) > min(across) > 0:
         make_logarithmic(axes)
     label_axes(axes, cost.title, "validation accuracy in %")
     axes.set_title(f"{len(done)} trials: accuracy over {cost.name}", color=LIGHT["ink"], fontsize=11, loc="left")
-    number_points(figure, axes, chosen)
+    number_points(figure, axes, [point for point in chosen if point[:2] in steps])  # the others would crowd it
     _legend(axes)
     return save_figure(figure, path)
 

@@ -80,17 +80,17 @@ def draw_tradeoff(models: Sequence[Model], numbers: dict[str, int], reference: M
     for across, up, model in points:
         _draw_point(axes, across, up, model)
     axes.margins(x=0.14, y=0.12)
-    _make_logarithmic(axes)
+    make_logarithmic(axes)
     title = {"latency": "p50 milliseconds for one image", "size": "file size in MB"}[against]
     label_axes(axes, f"{title} (log)", "points gained against the reference")
-    _number_points(figure, axes, [(across, up, numbers[model["name"]]) for across, up, model in points])
+    number_points(figure, axes, [(across, up, numbers[model["name"]]) for across, up, model in points])
     _legend(axes, models)
     return Chart(
         f"accuracy-{against}", figure, f"Accuracy against {against}", _tradeoff_alt(models, reference, against)
     )
 
 
-def _make_logarithmic(axes: Axes) -> None:
+def make_logarithmic(axes: Axes) -> None:
     """Give the horizontal axis a scale of ratios, with as many ticks as there is room for."""
     from matplotlib.ticker import LogLocator, NullLocator
 
@@ -133,7 +133,7 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
     return front
 
 
-def _number_points(figure: Figure, axes: Axes, points: Sequence[tuple[float, float, int]]) -> None:
+def number_points(figure: Figure, axes: Axes, points: Sequence[tuple[float, float, int]]) -> None:
     """Write each model's number beside its point; points that lie together share one text."""
     figure.draw_without_rendering()
     scale = 72 / figure.dpi
@@ -187,7 +187,7 @@ def draw_latency(models: Sequence[Model], numbers: dict[str, int]) -> Chart:
         text = f"{numbers[model['name']]}  {model['name']}  {times[50]:.2f} ms"
         axes.annotate(text, (0, height), xycoords=("axes fraction", "data"), xytext=(3, 5),
                       textcoords="offset points", fontsize=9, color=LIGHT["ink"])  # fmt: skip
-    _make_logarithmic(axes)
+    make_logarithmic(axes)
     axes.set_yticks([])
     axes.set_ylim(-0.6, len(ranked) - 0.1)
     axes.spines["left"].set_visible(False)

@@ -19,9 +19,10 @@ from .export import export
 from .inspect import inspect
 from .predict import predict
 from .train import train
+from .tune import tune
 from .watch import watch
 
-COMMANDS = (data, train, export, inspect, predict, watch, camera, evaluate, benchmark, compare, doctor, demo)
+COMMANDS = (data, train, tune, export, inspect, predict, watch, camera, evaluate, benchmark, compare, doctor, demo)
 
 
 def make_app(version: Callable[[], str]) -> typer.Typer:

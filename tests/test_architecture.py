@@ -28,7 +28,7 @@ MAY_KNOW = {
     "dataset": {"numpy"},
     "runtime": {"numpy", "onnxruntime", "PIL", "ai_edge_litert"},
     "benchmarks": {"numpy", "matplotlib"},
-    "train": {"numpy", "matplotlib", "tensorflow", "keras"},
+    "train": {"numpy", "matplotlib", "tensorflow", "keras", "optuna", "sqlalchemy"},
     "export": {"numpy", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai_edge_litert", "flatbuffers"},
     "commands": {"typer"},
 }
@@ -78,6 +78,7 @@ def test_help_imports_nothing_heavy() -> None:
     loaded = loaded_by("from fmnist_edge.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass")
     assert "fmnist_edge" in loaded
     assert not loaded & {"numpy", "onnxruntime", "PIL", "tensorflow", "keras", "matplotlib", "scipy", "rich", "email"}
+    assert not loaded & {"optuna", "sqlalchemy"}
 
 
 def test_predict_imports_neither_tensorflow_nor_matplotlib(int8_onnx: Path, png: Path) -> None:

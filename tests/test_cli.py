@@ -23,7 +23,7 @@ from fmnist_edge.cli import main
 
 Run = Callable[..., "Done"]
 PHOTOS = Path(__file__).parent / "data" / "photos"
-COMMANDS = ("data", "train", "export", "inspect", "predict", "watch", "camera", "evaluate", "benchmark", "demo")
+COMMANDS = ("data", "train", "tune", "export", "inspect", "predict", "watch", "camera", "evaluate", "benchmark", "demo")
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def test_version_and_help(run: Run) -> None:
     for command in (
         "data",
         "train",
+        "tune",
         "export",
         "inspect",
         "predict",
@@ -456,7 +457,7 @@ def test_unwritable_output_folders(run: Run, place: str, compact_run: Path, int8
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--arch", "resnet"], "unknown architecture|one of compact, seed"),
+        (["--arch", "resnet"], "unknown architecture|one of compact, search, seed"),
         (["--epochs", "0"], "at least 1"),
         (["--batch-size", "0"], "at least 1"),
         (["--learning-rate", "-1"], "above 0"),

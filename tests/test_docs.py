@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import json
 import os
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = (
     "data",
     "train",
+    "tune",
     "export",
     "inspect",
     "predict",
@@ -46,6 +48,7 @@ IN_SMALL = {
         "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 5"  # hardly trained: answers waver
     ),
 }
+TUNING_ON_A_BOARD = "fmnist-edge tune --quick --trials 2 --study board --objectives accuracy,instructions --board pi5"
 MODELS_IN_SMALL = " --epochs 1 --limit 256"  # for every training of the page of models
 BENCHMARKS_IN_SMALL = {
     "fmnist-edge benchmark runs/latest exports/*": "fmnist-edge benchmark runs/latest exports/* --rounds 2",
@@ -116,6 +119,34 @@ def test_the_commands_of_the_page_of_models_run_in_their_order(tmp_path: Path, c
     assert len(list((tmp_path / "exports" / "mine").iterdir())) == 2
 
 
+def tuned_in_small(command: str) -> str:
+    """Return a search, or a training, of one epoch on few images; what only shows or exports stays as it is."""
+    small = re.sub(r"--trials [1-9]\d*|--minutes \d+", "--trials 1", command).replace(" --epochs 100", "")
+    return small if "--trials 0" in small or "export" in small else f"{small} --epochs 1 --limit 200"
+
+
+def test_the_commands_of_the_page_on_tuning_run_in_their_order(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8")
+    for kind, file in (("toml", "space.toml"), ("python", "net.py"), ("toml", "net.space.toml")):
+        (content,) = re.findall(rf"```{kind}\n(# {re.escape(file)}\n.*?)```", page, re.DOTALL)
+        (tmp_path / file).write_text(content)
+    commands = commands_of(ROOT / "docs" / "tuning.md")
+    assert TUNING_ON_A_BOARD in commands
+    for command in commands:
+        if command != TUNING_ON_A_BOARD:
+            run(tuned_in_small(command), tmp_path)
+    for study in ("first", "search", "mine", "net"):
+        assert len(list((tmp_path / "runs" / "tune" / study / "front").iterdir())) == 1
+    assert len(list((tmp_path / "exports").iterdir())) == 2
+
+
+@pytest.mark.skipif(bool(missing_tools()), reason="no emulator on this machine; run: make system")
+def test_the_search_on_an_emulated_board_runs(tmp_path: Path) -> None:
+    run(tuned_in_small(TUNING_ON_A_BOARD), tmp_path)
+    (row,) = csv.DictReader((tmp_path / "runs" / "tune" / "board" / "trials.csv").read_text().splitlines())
+    assert float(row["instructions-pi5"]) > 50_000
+
+
 @pytest.fixture
 def trained(compact_run: Path, exports: Path, tmp_path: Path) -> Path:
     """A folder as `train` and `export` leave it, under the names of the seed."""
@@ -178,10 +209,10 @@ def test_the_page_of_commands_is_current(monkeypatch: pytest.MonkeyPatch) -> Non
     assert page.read_text(encoding="utf-8") == help_page(), "run: make docs"
 
 
-@pytest.mark.parametrize(
-    "page",
-    ["README.md", "docs/architecture.md", "docs/benchmarking.md", "docs/export.md", "docs/models.md", "CHANGELOG.md"],
-)
+PAGES = ("architecture", "benchmarking", "export", "models", "tuning")
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", *(f"docs/{name}.md" for name in PAGES)])
 def test_links_to_files_lead_somewhere(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):

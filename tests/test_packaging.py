@@ -26,6 +26,7 @@ PACKAGES = (
     "benchmarks/page",
     "train",
     "train/architectures",
+    "train/tuning",
     "export",
     "commands",
 )
@@ -35,6 +36,7 @@ DATA = {
     "fmnist_edge/train/architectures/compact.toml",
     "fmnist_edge/models/models.json",
     *(f"fmnist_edge/models/fmnist-{name}{end}" for name in NAMES for end in (".keras", "-int8.onnx", "-int8.tflite")),
+    "fmnist_edge/train/tuning/space.toml",
 }
 
 
@@ -122,6 +124,7 @@ def test_a_photo_is_predicted_right_after_installation(bare_python: Path, tmp_pa
     ("arguments", "says"),
     [
         (["train"], "fmnist-edge[train]"),
+        (["tune"], "fmnist-edge[tune]"),
         (["evaluate", "model.keras"], "fmnist-edge[train]"),
         (["predict", "boot.png", "--model", "int8.tflite"], "fmnist-edge[litert]"),
         (["inspect", "int8.tflite"], "fmnist-edge[inspect]"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 
 from ..common.errors import EdgeError, one_line
 from ..dataset import LABELS
+from .arch_options import check_arch_options
 from .architectures import load_architecture, own_parts
 from .keras_model import check_shapes
 from .options import TrainOptions
@@ -25,9 +27,10 @@ def build_model(options: TrainOptions) -> keras.Model:
         EdgeError: it does not build, has another input or output, cannot be saved, or does not fit into memory.
     """
     arch = options.arch
-    build = load_architecture(arch)
+    build: Callable[..., Any] = load_architecture(arch)
+    check_arch_options(arch, build, options.arch_options)
     try:
-        model = build(classes=len(LABELS), dropout=options.dropout)
+        model = build(classes=len(LABELS), dropout=options.dropout, **options.arch_options)
     except Exception as error:  # whatever the user's code raises
         got = f"{type(error).__name__}: {one_line(error, limit=300)}"
         raise EdgeError(f"{arch} does not build", expected="a keras.Model", got=got) from error

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import math
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,7 +16,8 @@ from .schedule import SCHEDULES, Schedule
 
 Optimizer = Literal["adam", "adamw", "sgd"]
 OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
-VARIANTS = ("quick", "photo")
+QUICK = "quick"
+VARIANTS = (QUICK, "photo")
 """Tables that a recipe may have: for a short training, and for pictures cut out of photos."""
 
 
@@ -57,6 +57,7 @@ class TrainOptions:
             folder, or a network in the box (``compact``, ``compact-photo``); None draws them.
         seed: of initial weights, order of images, augmentation and dropout; 0 to 4294967295.
         limit: train on the first so many images only, for a quick try; None for all.
+        arch_options: arguments of the architecture beyond those that every one has, such as ``{"width": 32}``.
     """
 
     arch: str = "seed"
@@ -87,6 +88,7 @@ class TrainOptions:
     base: str | None = None
     seed: int = 0
     limit: int | None = None
+    arch_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "teacher", tuple(self.teacher))  # JSON and TOML have lists
@@ -178,19 +180,24 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
 
 
 def _checked(path: Path, values: dict[str, Any]) -> dict[str, Any]:
-    return {key: _check(path, key, value) for key, value in values.items()}
+    return {key: check_value(path, key, value) for key, value in values.items()}
 
 
-def _check(path: Path, key: str, value: object) -> object:
-    """Check one key of a file against the fields of `TrainOptions`, and return its value."""
-    kinds = {field.name: _kind(field.name, field.default) for field in dataclasses.fields(TrainOptions)}
+def check_value(path: Path, key: str, value: object) -> object:
+    """Check one key of a file against the fields of `TrainOptions`, and return its value.
+
+    Raises:
+        EdgeError: there is no such field (the nearest is named), or it holds another kind of value.
+    """
+    kinds = {name: _kind(name, default) for name, default in vars(TrainOptions()).items()}
     if key not in kinds:
         nearest = difflib.get_close_matches(key, kinds, n=1)
         hint = f"did you mean {nearest[0]}?" if nearest else f"use one of {', '.join(kinds)}"
         raise EdgeError(f"{path} has an unknown key {key!r}", hint=hint)
     kind = kinds[key]
     if not _fits(value, kind):
-        expected = "a list of str" if kind is tuple else kind.__name__
+        named: dict[type, str] = {tuple: "a list of str", dict: "a table of plain values"}
+        expected = named.get(kind, kind.__name__)
         raise EdgeError(f"{path} has an unusable {key}", expected=expected, got=repr(value))
     return value
 
@@ -213,6 +220,8 @@ def _fits(value: object, kind: type) -> bool:
     >>> _fits(1, float), _fits(True, int), _fits(["a.keras"], tuple)
     (True, False, True)
     """
+    if kind is dict:
+        return isinstance(value, dict) and all(isinstance(entry, (bool, int, float, str)) for entry in value.values())
     if kind is tuple:
         return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
     if isinstance(value, bool) or kind is bool:

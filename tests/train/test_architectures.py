@@ -12,6 +12,7 @@ import pytest
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.train.architectures import architecture_names, load_architecture
 from fmnist_edge.train.architectures import compact as compact_module
+from fmnist_edge.train.architectures import search as search_module
 
 SEED_LAYERS: list[tuple[str, dict[str, Any]]] = [
     ("Rescaling", {"scale": 1 / 255, "offset": 0.0}),
@@ -37,13 +38,19 @@ def compact() -> keras.Model:
     return load_architecture("compact")(classes=10, dropout=0.2)
 
 
+@pytest.fixture(scope="module")
+def search() -> keras.Model:
+    return load_architecture("search")(classes=10, dropout=0.2)
+
+
 def test_the_registry_lists_every_module_of_the_folder() -> None:
-    assert architecture_names() == ("compact", "seed")
+    assert architecture_names() == ("compact", "search", "seed")
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        EdgeError, match=r"unknown architecture 'sede'; expected one of compact, seed, or path/to/file.py:function; "
+        EdgeError,
+        match=r"unknown architecture 'sede'; expected one of compact, search, seed, or path/to/file.py:function; ",
     ):
         load_architecture("sede")
 
@@ -65,6 +72,22 @@ def test_the_seed_has_exactly_the_specified_parameters(seed: keras.Model) -> Non
         512 * 512 + 512,
         512 * 10 + 10,
     ]
+
+
+def test_search_has_the_parameters_of_the_shape_that_was_chosen(search: keras.Model) -> None:
+    def convolution(kernel: int, taken: int, given: int) -> int:
+        return kernel * taken * given + 4 * given  # no bias; four numbers a channel in the normalization
+
+    head = 64 * 10 + 10
+    cross = 2 * convolution(3, 64, 64)
+    plain = convolution(25, 1, 64) + convolution(9, 64, 64) + cross + convolution(3, 64, 64) + head
+    assert search.count_params() == plain
+    chosen = {"stem": 8, "stem_kernel": 3, "early": 1, "width": 16, "blocks": 2, "block": "square", "tail": False}
+    other = search_module.build(classes=10, dropout=0.0, **chosen)  # type: ignore[arg-type]
+    early, late = 2 * convolution(9, 8, 8), 4 * convolution(9, 16, 16)
+    assert other.count_params() == convolution(9, 1, 8) + early + convolution(9, 8, 16) + late + 16 * 10 + 10
+    with pytest.raises(ValueError, match="block must be one of cross, square, not 'round'"):
+        search_module.build(classes=10, dropout=0.0, block="round")
 
 
 def test_compact_stays_under_a_hundred_thousand_parameters(compact: keras.Model) -> None:

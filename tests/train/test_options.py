@@ -50,6 +50,7 @@ def test_the_defaults_are_the_specified_training() -> None:
         "base": None,
         "seed": 0,
         "limit": None,
+        "arch_options": {},
     }
 
 
@@ -57,6 +58,11 @@ def test_the_file_is_merged_under_explicit_choices(tmp_path: Path) -> None:
     config = written(tmp_path, 'arch = "seed"\nepochs = 3\nlearning_rate = 1\nlimit = 500\nteacher = ["a.keras"]\n')
     options = make_options({"epochs": 7, "seed": None, "limit": None, "dropout": 0.0}, config)
     assert options == TrainOptions(epochs=7, learning_rate=1, limit=500, dropout=0.0, teacher=("a.keras",))
+
+
+def test_a_table_of_the_file_holds_arguments_of_the_architecture(tmp_path: Path) -> None:
+    config = written(tmp_path, 'arch = "search"\n[arch_options]\nwidth = 32\nblock = "square"\n')
+    assert make_options({}, config).arch_options == {"width": 32, "block": "square"}
 
 
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
@@ -122,6 +128,11 @@ def test_a_value_out_of_range_is_refused_with_the_range(name: str, value: Any, e
         ('teacher = "a.keras"', "unusable teacher; expected a list of str; got 'a.keras'"),
         ("base = 3", "unusable base; expected str; got 3"),
         ("teacher = [1]", r"unusable teacher; expected a list of str; got \[1\]"),
+        ("arch_options = 3", "unusable arch_options; expected a table of plain values; got 3"),
+        (
+            "[arch_options]\nwidth = [3]",
+            r"unusable arch_options; expected a table of plain values; got {'width'",
+        ),
         ("quick = 3", "unusable quick; expected a table; got 3"),
         ("[quick]\nepoch = 3", r"unknown key 'epoch'; next: did you mean epochs\?"),
         ("weight_decay = 0.1", "adam has no weight decay; expected adamw or sgd; got weight_decay 0.1 with adam"),
@@ -170,10 +181,11 @@ def test_the_recipe_of_compact_is_what_is_left_unsaid() -> None:
 
 @pytest.mark.parametrize("path", [path for name in architecture_names() if (path := recipe_path(name))])
 def test_every_recipe_can_be_read_and_used(path: Path) -> None:
-    values, variant = read_config(path)
+    values, tables = read_config(path)
     assert values
     assert variant
-    assert TrainOptions(arch=path.stem, **{**values, **variant})
+    for table in ({}, *tables.values()):
+        assert TrainOptions(arch=path.stem, **{**values, **table})
     assert "arch" not in values
 
 
@@ -214,7 +226,9 @@ def test_without_a_quick_variant_there_is_none() -> None:
 
 @pytest.mark.parametrize("arch", ["resnet", "mine.py", "mine.py:", "mine.txt:build", "mine.py:not a name", ""])
 def test_a_name_that_is_no_architecture_is_refused(arch: str) -> None:
-    expected = "unknown architecture .*; expected one of compact, seed, or path/to/file.py:function; next: see --arch"
+    expected = (
+        "unknown architecture .*; expected one of compact, search, seed, or path/to/file.py:function; next: see --arch"
+    )
     with pytest.raises(EdgeError, match=expected):
         make_options({"arch": arch})
     with pytest.raises(EdgeError, match=expected):

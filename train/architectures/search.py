@@ -1,0 +1,72 @@
+"""Search: a small residual network whose shape can be chosen; the ground that ``fmnist-edge tune`` searches.
+
+The defaults are a network of about 77 thousand parameters, with a wide first convolution that halves the picture, and
+everything else at 7x7. A block is residual: two convolutions whose result is added to what went in. It is a ``cross``
+(a column, 3x1, and a row, 1x3) or a ``square`` (3x3 twice).
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+_BLOCKS = {"cross": ((3, 1), (1, 3)), "square": ((3, 3), (3, 3))}
+
+
+def build(
+    *,
+    classes: int,
+    dropout: float,
+    stem: int = 64,
+    stem_kernel: int = 5,
+    early: int = 0,
+    width: int = 64,
+    blocks: int = 1,
+    block: str = "cross",
+    tail: bool = True,
+) -> keras.Model:
+    """Build the network.
+
+    Args:
+        classes: how many.
+        dropout: share of units dropped before the last layer.
+        stem: channels of the first convolution and of everything at 14x14.
+        stem_kernel: side of the first convolution.
+        early: residual blocks at 14x14.
+        width: channels at 7x7.
+        blocks: residual blocks at 7x7.
+        block: what a block is made of: ``cross`` or ``square``.
+        tail: end in one more column, 3x1.
+
+    Raises:
+        ValueError: no such block.
+    """
+    if block not in _BLOCKS:
+        raise ValueError(f"block must be one of {', '.join(_BLOCKS)}, not {block!r}")
+    pixels = keras.Input((28, 28, 1), name="pixels")
+    x = layers.Rescaling(1 / 255, name="rescaling")(pixels)
+    x = _convolution(x, stem, (stem_kernel, stem_kernel), name="stem", strides=2)
+    for number in range(early):
+        x = _residual(x, stem, block, name=f"early{number + 1}")
+    x = _convolution(x, width, (3, 3), name="down", strides=2)
+    for number in range(blocks):
+        x = _residual(x, width, block, name=f"block{number + 1}")
+    if tail:
+        x = _convolution(x, width, (3, 1), name="tail")
+    x = layers.Dropout(dropout, name="dropout")(layers.GlobalAveragePooling2D(name="pool")(x))
+    return keras.Model(pixels, layers.Dense(classes, activation="softmax", name="probabilities")(x), name="search")
+
+
+def _residual(x: keras.KerasTensor, width: int, block: str, *, name: str) -> keras.KerasTensor:
+    first, second = _BLOCKS[block]
+    inner = _convolution(x, width, first, name=f"{name}_first")
+    inner = _convolution(inner, width, second, name=f"{name}_second", rectify=False)
+    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, inner]))
+
+
+def _convolution(
+    x: keras.KerasTensor, width: int, kernel: tuple[int, int], *, name: str, strides: int = 1, rectify: bool = True
+) -> keras.KerasTensor:
+    x = layers.Conv2D(width, kernel, strides=strides, padding="same", use_bias=False, name=name)(x)
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+    return layers.ReLU(name=f"{name}_relu")(x) if rectify else x

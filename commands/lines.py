@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -20,3 +21,8 @@ def say(line: str) -> None:
 def print_json(content: Any) -> None:
     """Print a result as one line of JSON."""
     print(json.dumps(content, ensure_ascii=False))
+
+
+def drop_output() -> None:
+    """Send what is still to be printed to nowhere: the interpreter shall not try again when it ends."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..common.errors import EdgeError
 from .lean import use_one_thread
 from .predict import As
-from .printing import table_writer, write_json, write_now
+from .printing import as_json, table_writer, write_json, write_now
 from .shared import Backend, Json, Model, Runtime, Threads, Top, fail, say
+
+if TYPE_CHECKING:
+    from ..runtime.gather import Answer
+    from ..runtime.watch import Stamp
+    from .printing import Write
 
 
 def watch(
@@ -22,31 +30,59 @@ def watch(
     existing: Annotated[bool, typer.Option(help="Begin with the pictures that are there.")] = False,
     top: Top = 1,
     kind: Annotated[As, typer.Option("--as", help="Dataset pictures are taken as they are.")] = As.AUTO,
+    log: Annotated[
+        Path | None,
+        typer.Option(help="Add each answer to this file, and begin with the pictures that are not in it."),
+    ] = None,
     backend: Backend = Runtime.AUTO,
     threads: Threads = 1,
-    as_json: Json = False,
+    print_lines: Json = False,
 ) -> None:
     """Say what is on each picture that arrives in a folder, until Ctrl-C.
 
-    Example: fmnist-edge watch photos --every 2
+    With --log, one that is begun again after a crash goes on where it was. Example: fmnist-edge watch photos --every 2
     """
     use_one_thread()
     from ..runtime.classifier import Classifier
-    from ..runtime.gather import classify_all
+    from ..runtime.gather import classify
+    from ..runtime.journal import Journal
     from ..runtime.locate import default_model
     from ..runtime.watch import FolderWatch
 
-    def report(error: EdgeError) -> None:
-        fail(str(error))
-
-    write = write_json if as_json else table_writer([])
-    with Classifier(model or default_model(), threads=threads, backend=backend.value) as classifier:
-        arrivals = FolderWatch(folder, existing=existing, report=report)
+    write = write_json if print_lines else table_writer([])
+    with (
+        Classifier(model or default_model(), threads=threads, backend=backend.value) as classifier,
+        nullcontext() if log is None else Journal(log) as journal,
+    ):
+        arrivals = FolderWatch(
+            folder,
+            existing=existing or journal is not None,
+            told={} if journal is None else journal.told,
+            report=lambda error: fail(str(error)),
+        )
         say(f"watching {folder}; Ctrl-C ends")
         try:
             while True:
-                arrived = [str(path) for path in arrivals.poll()]
-                write_now(classify_all(classifier, arrived, report, kind=kind.value), write, top)
+                for path in arrivals.poll():
+                    add = journal.add if journal is not None else _forget
+                    note = functools.partial(add, path.name, arrivals.stamp_of(path))
+                    _tell(functools.partial(classify, classifier, str(path), kind=kind.value), note, write, top)
                 time.sleep(every)
         except KeyboardInterrupt:
             return
+
+
+def _tell(classify: Callable[[], Answer], note: Callable[[dict[str, Any]], None], write: Write, top: int) -> None:
+    """Note what is on a picture, or why it cannot be used, and then print it."""
+    try:
+        answer = classify()
+    except EdgeError as error:
+        note({"error": str(error)})
+        fail(str(error))
+    else:
+        note(as_json(answer, top))
+        write_now([answer], write, top)
+
+
+def _forget(name: str, stamp: Stamp, said: dict[str, Any]) -> None:
+    """Note nothing: there is no --log."""

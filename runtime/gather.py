@@ -46,13 +46,22 @@ def classify_all(
     """Yield an answer for each file as soon as it is there; files that cannot be used are reported."""
     for position, name in enumerate(names):
         try:
-            prepared = prepare(picture_of(name), kind=kind)
-            answer = Answer(name, prepared, classifier.predict_prepared(prepared))
+            answer = classify(classifier, name, kind=kind)
         except EdgeError as error:
             report(error)
         else:
             yield answer
         progress("predicting", position + 1, len(names))
+
+
+def classify(classifier: Classifier, name: str, *, kind: Kind = "auto") -> Answer:
+    """Return the answer to one file.
+
+    Raises:
+        EdgeError: it cannot be used.
+    """
+    prepared = prepare(picture_of(name), kind=kind)
+    return Answer(name, prepared, classifier.predict_prepared(prepared))
 
 
 def find_pictures(name: str) -> list[str]:

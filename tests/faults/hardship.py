@@ -1,16 +1,20 @@
-"""What a machine may do to a process: a small disk, no rights, little memory. Called in a process that is given up.
+"""What a machine may do to a process: a small disk, no rights, a folder that goes. Called in a process of its own.
+
+What a function returns is called when the command has ended.
 
 The standard library alone: `nursery` imports this file by its plain name.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import resource
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
@@ -18,23 +22,31 @@ _CAPABILITIES_VERSION_3 = 0x20080522
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def small_disk(folder: str, size_bytes: str) -> None:
-    """Let `folder` be on a disk of its own of so many bytes, with what lies in it; it is the process's alone to see.
+def small_disk(folder: str, size_bytes: str) -> Callable[[], object]:
+    """Let the empty `folder` be on a disk of its own of so many bytes; in the end, a copy of it is beside it.
 
     Where the system lets nobody mount anything (some containers), no file may become larger than the disk would be,
     which stops a writer in the middle of a file, too.
     """
+    size = int(size_bytes)
     try:
         _own_mounts()
-        kept = Path(folder).with_name("kept")
-        shutil.copytree(folder, kept, symlinks=True)
-        _check(_libc.mount(b"small", os.fsencode(folder), b"tmpfs", 0, f"size={size_bytes}".encode()))
-        with contextlib.suppress(OSError):
-            shutil.copytree(kept, folder, symlinks=True, dirs_exist_ok=True)
-        shutil.rmtree(kept)
+        _check(_libc.mount(b"small", os.fsencode(folder), b"tmpfs", 0, f"size={size}".encode()))
         os.chdir(folder)
     except PermissionError:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(size_bytes), int(size_bytes)))
+        small_files(folder, size_bytes)
+    return lambda: shutil.copytree(folder, f"{folder}.left", symlinks=True)
+
+
+def small_files(folder: str, size_bytes: str) -> Callable[[], object]:
+    """Let no file become larger than so many bytes; in the end, a copy of `folder` is beside it."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(size_bytes), resource.RLIM_INFINITY))
+
+    def copy() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        shutil.copytree(folder, f"{folder}.left", symlinks=True)
+
+    return copy
 
 
 def _own_mounts() -> None:
@@ -55,11 +67,14 @@ def no_rights(folder: str) -> None:
     _check(_libc.capset(header, nothing))
 
 
-def small_memory(more_bytes: str) -> None:
-    """Let the process reserve no more than so many bytes beyond what it has."""
-    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines())
-    limit = int(fields["VmSize"].split()[0]) * 1024 + int(more_bytes)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+def vanishing(folder: str) -> None:
+    """Let `folder` be deleted in the moment before a file in it gets its name."""
+
+    def delete(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "os.rename" and str(arguments[0]).startswith(folder) and Path(folder).is_dir():
+            shutil.rmtree(folder)
+
+    sys.addaudithook(delete)
 
 
 def _check(result: int) -> None:

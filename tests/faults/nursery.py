@@ -180,15 +180,18 @@ def _be_the_command(
             os.dup2(os.open(files / name, os.O_CREAT | os.O_WRONLY, 0o600), descriptor)
         sys.stdin = open(os.devnull, encoding="ascii")  # noqa: PTH123, SIM115
         os.chdir(folder)
+        finish = None
         if hardship:
             import hardship as hardships
 
-            getattr(hardships, hardship[0])(*hardship[1:])
+            finish = getattr(hardships, hardship[0])(*hardship[1:])
         events = _Events(folder, *(kill if kill is not None and kill[1] else (0.0, 0)))
         sys.addaudithook(events)
         code = _exit_code(arguments)
         sys.stdout.flush()
         events.stop()
+        if finish is not None:
+            finish()
         (files / "events").write_text(str(events.count))
     except BaseException:  # the harness's own: whatever it is, it must be seen
         traceback.print_exc()

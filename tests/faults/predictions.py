@@ -32,10 +32,11 @@ def main(model: Path, threads: int, count: int) -> None:
         wrong = [0] * threads
         half_way = threading.Barrier(threads + 1)
 
+        orders = [np.random.default_rng(number).integers(0, _PICTURES, count) for number in range(threads)]
+
         def predict(number: int) -> None:
-            order = np.random.default_rng(number).integers(0, _PICTURES, count)
             try:
-                for position, chosen in enumerate(order.tolist()):
+                for position, chosen in enumerate(orders[number]):
                     if position == count // 2:
                         half_way.wait()
                         half_way.wait()

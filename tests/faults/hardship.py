@@ -71,8 +71,8 @@ def vanishing(folder: str) -> None:
     """Let `folder` be deleted in the moment before a file in it gets its name."""
 
     def delete(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "os.rename" and str(arguments[0]).startswith(folder) and Path(folder).is_dir():
-            shutil.rmtree(folder)
+        if event == "os.rename" and Path(arguments[0]).absolute().parent == Path(folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
     sys.addaudithook(delete)
 

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?=
 
-.PHONY: help demo system test check models docs format setup clean
+.PHONY: help demo system test faults check models docs format setup clean
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/:/'
@@ -27,6 +27,10 @@ system:          ## install what some tests need beyond pip: an emulator of ARM,
 
 test: $(READY)   ## run the tests
 	$(BIN)/python -m pytest
+
+faults: $(READY) ## kill, starve and flood it for an hour: 200 kills, 100,000 predictions each, 10,000 pictures
+	FMNIST_EDGE_KILLS=201 FMNIST_EDGE_PREDICTIONS=100000 FMNIST_EDGE_FLOOD=10000 FMNIST_EDGE_FLOOD_KILLS=10 \
+		$(BIN)/python -m pytest tests/faults -rP
 
 check: $(READY)  ## run the linter, the formatter's check and the type checker
 	$(BIN)/ruff check .

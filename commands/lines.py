@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,3 +44,8 @@ def origin(models: Sequence[Path]) -> str:
 def print_json(content: Any) -> None:
     """Print a result as one line of JSON."""
     print(json.dumps(content, ensure_ascii=False))
+
+
+def drop_output() -> None:
+    """Send what is still to be printed to nowhere: the interpreter shall not try again when it ends."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115

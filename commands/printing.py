@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .lines import print_json
 
@@ -23,11 +23,16 @@ def write_now(answers: Iterable[Answer], write: Write, top: int) -> None:
 
 def write_json(answer: Answer, top: int, *, key: str = "file") -> None:
     """Print one answer as one line of JSON, with its name under `key`."""
+    print_json(as_json(answer, top, key=key))
+
+
+def as_json(answer: Answer, top: int, *, key: str = "file") -> dict[str, Any]:
+    """Return one answer with its name under `key`."""
     prediction = answer.prediction
     best = [{"label": label, "probability": probability} for label, probability in prediction.top(top)]
     said = {"label": prediction.label, "index": prediction.index, "probability": prediction.probability}
     trust = {"confidence": prediction.confidence, "unsure": prediction.unsure}
-    print_json({key: answer.name, **said, **trust, "as": answer.prepared.kind, "top": best})
+    return {key: answer.name, **said, **trust, "as": answer.prepared.kind, "top": best}
 
 
 def csv_writer(top: int) -> Write:

@@ -6,7 +6,6 @@ alike, and a test holds the two together.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -93,7 +92,4 @@ def run_plain_predict(arguments: Sequence[str]) -> bool:
         sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # whoever read the answers has gone; the interpreter shall not flush into the pipe again
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-        sys.exit(1)
     sys.exit(code)

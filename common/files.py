@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import EdgeError
+from .locks import try_lock
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
@@ -20,22 +25,67 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
 
     The temporary name keeps the suffix of `path`, because writers (Keras, matplotlib) choose their format by it.
-    When the block raises, the temporary file is deleted and `path` is left as it was.
+    When the block raises, the temporary file is deleted and `path` is left as it was. What a killed process left
+    half-written is deleted by the next one that writes `path`.
 
     Raises:
-        EdgeError: the folder cannot be made or written.
+        EdgeError: the folder cannot be made or written, or nothing was written.
     """
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         make_folder(path.parent)
-        yield temporary
-        _sync(temporary)
-        temporary.replace(path)
+        remove_leftovers(path.parent, path)
+        with _claimed(path) as temporary:
+            yield temporary
+            _sync(temporary)
+            if not temporary.stat().st_size:
+                raise EdgeError(f"cannot write {path}", expected="something in it", got="0 bytes")
+            temporary.replace(path)
+            _sync_folder(path.parent)
     except OSError as error:
-        raise EdgeError(f"cannot write {path}", got=_reason(error), hint="choose a folder you may write to") from error
+        hint = "make room" if error.errno in _FULL else "choose a folder you may write to"
+        raise EdgeError(f"cannot write {path}", got=_reason(error), hint=hint) from error
+
+
+@contextlib.contextmanager
+def _claimed(path: Path) -> Iterator[Path]:
+    """Yield a new, empty, temporary file for `path`, locked while the block runs, and deleted if it is still there."""
+    while True:
+        temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
+        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+        locked = try_lock(descriptor)
+        if locked is not False and os.fstat(descriptor).st_nlink:
+            break
+        os.close(descriptor)  # another process took it for a leftover before it was locked
+    with os.fdopen(descriptor) as held:
+        if locked is None:
+            held.close()  # Windows renames no open file
+        try:
+            yield temporary
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def remove_leftovers(folder: Path, path: Path | None = None) -> None:
+    """Delete what killed processes left half-written in `folder`: of the file `path`, or of all files.
+
+    What another process is writing now is locked, and stays; where the file system has no locks, everything stays.
+    """
+    stem, suffix = (re.escape(path.stem), re.escape(path.suffix)) if path is not None else (".+", r"(\..+)?")
+    half_written = re.compile(rf"\.{stem}\.[0-9a-f]{{8}}\.part{suffix}")
+    for entry in folder.iterdir():
+        if half_written.fullmatch(entry.name):
+            with contextlib.suppress(OSError):
+                _remove_unlocked(entry)
+
+
+def _remove_unlocked(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if try_lock(descriptor):
+            path.unlink()
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        os.close(descriptor)
 
 
 def _sync(path: Path) -> None:
@@ -45,6 +95,12 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the folder's names to the disk, where its file system can: what is deleted next was needed until then."""
+    with contextlib.suppress(OSError):
+        _sync(folder)
 
 
 def make_folder(path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -118,7 +119,10 @@ class OnnxRunner(ExportedRunner):
 
 
 class LiteRTRunner(ExportedRunner):
-    """A .tflite file in LiteRT, on the CPU; one image a call, because the graph is fixed to it."""
+    """A .tflite file in LiteRT, on the CPU; one image a call, because the graph is fixed to it.
+
+    An interpreter holds one input and one output, so threads that share a runner take turns, image by image.
+    """
 
     format = "tflite"
 
@@ -130,6 +134,7 @@ class LiteRTRunner(ExportedRunner):
                 or with other shapes.
         """
         super().__init__(path, read_tflite_card(path))
+        self._turn = threading.Lock()
         self._interpreter = open_interpreter(path, threads)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         got = [(np.dtype(node["dtype"]).name, node["shape"].tolist()) for node in (*inputs, *outputs)]
@@ -140,9 +145,10 @@ class LiteRTRunner(ExportedRunner):
     def _infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         probabilities = np.empty((len(images), self.classes), np.float32)
         for position in range(len(images)):
-            self._interpreter.set_tensor(self._input, images[position : position + 1])
-            self._interpreter.invoke()
-            probabilities[position] = self._interpreter.get_tensor(self._output)[0]
+            with self._turn:
+                self._interpreter.set_tensor(self._input, images[position : position + 1])
+                self._interpreter.invoke()
+                probabilities[position] = self._interpreter.get_tensor(self._output)[0]
         return probabilities
 
     def close(self) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from ..common.errors import EdgeError
 from .gather import is_picture
@@ -21,17 +22,25 @@ class FolderWatch:
     Args:
         folder: to look into; not the folders in it.
         existing: whether to tell of the pictures that are there already.
+        told: pictures that were told of before, and need not be told again while they stay as they were.
         report: told when the folder cannot be read, and not again before it could.
 
     Raises:
         EdgeError: the folder cannot be read now.
     """
 
-    def __init__(self, folder: Path, *, existing: bool, report: Callable[[EdgeError], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        existing: bool,
+        report: Callable[[EdgeError], None],
+        told: Mapping[str, Stamp] = MappingProxyType({}),
+    ) -> None:
         self._folder = folder
         self._report = report
         present = self._scan()
-        self._told: dict[str, Stamp] = {} if existing else present
+        self._told: dict[str, Stamp] = dict(told) if existing else {**told, **present}
         self._seen: dict[str, Stamp] = {}
         self._readable = True
 
@@ -50,6 +59,10 @@ class FolderWatch:
         self._seen = new
         self._told = {name: stamp for name, stamp in self._told.items() if name in present} | whole
         return [self._folder / name for name in sorted(whole)]
+
+    def stamp_of(self, path: Path) -> Stamp:
+        """Return the stamp that a picture had when it was told of."""
+        return self._told[path.name]
 
     def _scan(self) -> dict[str, Stamp]:
         """Return the stamps of the folder's pictures that have something in them."""

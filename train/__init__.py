@@ -7,18 +7,28 @@ Only `keras_model` and the architectures import Keras when they are imported; th
 from __future__ import annotations
 
 import os
+import sys
 
 from ..common.errors import EdgeError
 from ..common.extras import import_extra
+from ..common.memory import unreserved_bytes
 from ..common.quiet import quiet_standard_error
+
+_ADDRESSES_BYTES = 3_000_000_000
+"""TensorFlow reserves 2.3 GB on two processors before it has trained anything, and ends the process where it cannot."""
 
 
 def require_tensorflow() -> None:
     """Import TensorFlow and Keras without the dozen lines that they print about devices.
 
     Raises:
-        EdgeError: they are not installed, or Keras is set to another backend.
+        EdgeError: they are not installed, they may not take the memory that they need, or Keras is set to another
+            backend.
     """
+    unreserved = unreserved_bytes()
+    if unreserved is not None and "tensorflow" not in sys.modules and unreserved < _ADDRESSES_BYTES:
+        expected, got = f"{_ADDRESSES_BYTES / 1e9:.0f} GB of addresses", f"{unreserved / 1e9:.1f} GB"
+        raise EdgeError("not enough memory for TensorFlow", expected=expected, got=got, hint="raise ulimit -v")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with quiet_standard_error():

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from ..common.errors import EdgeError, one_line
+from ..common.memory import available_bytes
 from ..dataset import LABELS
 from .arch_options import check_arch_options
 from .architectures import load_architecture, own_parts
@@ -63,16 +64,6 @@ def require_memory(parameters: int, available: int | None) -> None:
         expected = f"at most {available / 1e9:.1f} GB, which is free"
         got = f"{needed / 1e9:.1f} GB for {parameters:,} parameters"
         raise EdgeError("the architecture does not fit into memory", expected=expected, got=got, hint="make it smaller")
-
-
-def available_bytes() -> int | None:
-    """Return the free memory in bytes, as Linux counts it; None on other systems."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:  # noqa: PTH123
-            fields = dict(line.split(":", 1) for line in file)
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return None
 
 
 def _require_probabilities(model: keras.Model, arch: str) -> None:

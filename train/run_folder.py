@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import time
 from collections.abc import Callable
@@ -17,12 +18,12 @@ from typing import Any
 
 from ..common.box import NAMES, in_the_box
 from ..common.errors import EdgeError
-from ..common.files import atomic_path, point_link, read_json, write_text
+from ..common.files import atomic_path, point_link, read_json, remove_leftovers, write_text
+from ..common.locks import is_locked
 
 RUNS = Path("runs")
 LATEST = RUNS / "latest"
 _CHECKPOINT = re.compile(r"checkpoint-(\d{4})\.keras")
-_HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{8}\.part(\..+)?")  # as `atomic_path` names them
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,10 @@ class RunFolder:
         """Tell whether the training came to its end."""
         return self.model.is_file()
 
+    def is_settled(self) -> bool:
+        """Tell whether nothing is left to do: a training may be killed when only its checkpoints are still there."""
+        return self.is_finished() and self.newest_checkpoint() is None
+
     def is_started(self) -> bool:
         """Tell whether a training was begun here."""
         return self.config.is_file()
@@ -97,8 +102,15 @@ class RunFolder:
     def clear_checkpoints(self, keep: Path | None = None) -> None:
         """Delete checkpoints, and what a killed process left half-written."""
         for path in self.path.iterdir():
-            if path != keep and (_CHECKPOINT.fullmatch(path.name) or _HALF_WRITTEN.fullmatch(path.name)):
+            if path != keep and _CHECKPOINT.fullmatch(path.name):
                 path.unlink(missing_ok=True)
+        remove_leftovers(self.path)
+
+    def settle(self) -> None:
+        """Do what remains when the model is there: point to it, then delete what a resumed run would have needed."""
+        self.make_latest()
+        self.best.unlink(missing_ok=True)
+        self.clear_checkpoints()
 
     def write_history(self, history: list[EpochRecord]) -> None:
         """Write history.csv."""
@@ -149,22 +161,35 @@ def _record(row: dict[str, str]) -> EpochRecord:
     return EpochRecord(epoch=int(row["epoch"]), **numbers)
 
 
-def new_run_path(arch: str) -> Path:
-    """Name a run folder by architecture and local time: ``runs/seed-20260131-235959``."""
-    return RUNS / f"{arch}-{time.strftime('%Y%m%d-%H%M%S')}"
+def new_run_path(arch: str, runs: Path = RUNS) -> Path:
+    """Name a run folder by architecture and local time: ``runs/seed-20260131-235959``.
+
+    A name that is taken gets a number: two trainings may begin in one second, and clocks are set back.
+    """
+    name = f"{arch}-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = (f"{name}-{number}" if number > 1 else name for number in itertools.count(1))
+    return next(runs / name for name in names if not (runs / name).exists())
 
 
 def unfinished_run(runs: Path = RUNS) -> RunFolder:
-    """Return the newest run in `runs` that was begun and not finished.
+    """Return the one run in `runs` that was begun, is not finished, and that no process is training.
+
+    Where there are several, the user must say which: their dates are those of a clock that may have been set back.
 
     Raises:
-        EdgeError: there is none.
+        EdgeError: there is none, or there are several.
     """
-    folders = [RunFolder(path) for path in runs.iterdir() if not path.is_symlink()] if runs.is_dir() else []
-    open_runs = [folder for folder in folders if folder.is_started() and not folder.is_finished()]
-    if not open_runs:
-        raise EdgeError(f"nothing to resume in {runs}", expected="a run that was begun and not finished", got="none")
-    return max(open_runs, key=lambda folder: folder.config.stat().st_mtime_ns)
+    folders = [RunFolder(path) for path in sorted(runs.iterdir()) if not path.is_symlink()] if runs.is_dir() else []
+    open_runs = [folder for folder in folders if folder.is_started() and not folder.is_settled()]
+    waiting = [folder for folder in open_runs if not is_locked(folder.path)]
+    if not waiting:
+        got = f"{len(open_runs)} that {'is' if len(open_runs) == 1 else 'are'} being trained" if open_runs else "none"
+        raise EdgeError(f"nothing to resume in {runs}", expected="a run that was begun and not finished", got=got)
+    if len(waiting) > 1:
+        names = ", ".join(str(folder.path) for folder in waiting)
+        hint = f"name one, as --resume --out {waiting[-1].path}"
+        raise EdgeError(f"cannot tell what to resume in {runs}", expected="one unfinished run", got=names, hint=hint)
+    return waiting[0]
 
 
 def find_model(model: Path | None) -> Path:

@@ -18,6 +18,7 @@ from ..benchmarks.evaluation import Evaluation, evaluate
 from ..benchmarks.pictures import save_evaluation
 from ..common.errors import EdgeError
 from ..common.files import atomic_path, require_writable, write_json
+from ..common.locks import FolderLock
 from ..common.progress import Progress, silent
 from ..dataset import LABELS, Split, load_split
 from ..dataset.sources import DATASET_SHA256
@@ -72,20 +73,19 @@ def start(
         report: told of every epoch, in one line.
 
     Raises:
-        EdgeError: a training was begun there, or a model lies there; the folder cannot be written; the architecture,
-            the base or the teacher cannot be used; or the data cannot be had.
+        EdgeError: a training was begun there, or a model lies there; the folder cannot be written, or is moved or
+            deleted meanwhile; the architecture, the base or the teacher cannot be used; or the data cannot be had.
     """
     folder = RunFolder(path)
-    if folder.is_started() or folder.is_finished():
-        hint = f"train --resume --out {path}, or another --out"
-        raise EdgeError(f"{path} holds a training run already", expected="a new folder", hint=hint)
+    _require_new(folder)
     keras.utils.set_random_seed(options.seed)
     model = _begin(options)
     data = TrainingData.load(data_dir, options, progress)
-    require_writable(path)
-    write_json(folder.config, _describe(options, data))
-    run = _Run(folder, options, data, model, [], EventLog.of(folder, wanted=event_log), progress, report)
-    return run.complete()
+    with FolderLock(require_writable(path), purpose="training") as lock:
+        _require_new(folder)  # another process may have begun one meanwhile
+        write_json(folder.config, _describe(options, data))
+        events = EventLog.of(folder, wanted=event_log)
+        return _Run(folder, lock, options, data, model, [], events, progress, report).complete()
 
 
 def resume(
@@ -106,25 +106,29 @@ def resume(
         report: as in `start`.
 
     Raises:
-        EdgeError: no training was begun there, it is finished, its files are damaged, or its teacher has changed,
-            or its base before the first epoch.
+        EdgeError: no training was begun there, it is finished, another process goes on with it, its files are damaged,
+            or its teacher has changed, or its base before the first epoch.
     """
     folder = RunFolder(path)
-    if folder.is_finished():
-        raise EdgeError(f"{path} is finished", hint="begin another: fmnist-edge train")
     options = _read_options(folder)
-    require_writable(path)
-    data = TrainingData.load(data_dir, options, progress)
-    _require_same_teacher(folder, options)
-    keras.utils.set_random_seed(options.seed)
-    checkpoint = folder.newest_checkpoint()
-    if checkpoint is None:
-        _require_same_base(folder, options)
-    model, history = (
-        (_begin(options), []) if checkpoint is None else _load_checkpoint(*checkpoint, folder.read_history())
-    )
-    run = _Run(folder, options, data, model, history, EventLog.of(folder, wanted=event_log), progress, report)
-    return run.complete()
+    with FolderLock(require_writable(path), purpose="training") as lock:
+        if folder.is_settled():
+            raise EdgeError(f"{path} is finished", hint="begin another: fmnist-edge train")
+        if folder.is_finished():
+            folder.settle()
+            return folder
+        data = TrainingData.load(data_dir, options, progress)
+        _require_same_teacher(folder, options)
+        keras.utils.set_random_seed(options.seed)
+        model, history = _where_it_stands(folder, options)
+        events = EventLog.of(folder, wanted=event_log)
+        return _Run(folder, lock, options, data, model, history, events, progress, report).complete()
+
+
+def _require_new(folder: RunFolder) -> None:
+    if folder.is_started() or folder.is_finished():
+        hint = f"train --resume --out {folder.path}, or another --out"
+        raise EdgeError(f"{folder.path} holds a training run already", expected="a new folder", hint=hint)
 
 
 def _begin(options: TrainOptions) -> keras.Model:
@@ -174,6 +178,15 @@ def _describe(options: TrainOptions, data: TrainingData) -> dict[str, Any]:
     }
 
 
+def _where_it_stands(folder: RunFolder, options: TrainOptions) -> tuple[keras.Model, list[EpochRecord]]:
+    """Return model and history after the last whole epoch; a new model where there is none."""
+    checkpoint = folder.newest_checkpoint()
+    if checkpoint is not None:
+        return _load_checkpoint(*checkpoint, folder.read_history())
+    _require_same_base(folder, options)
+    return _begin(options), []
+
+
 def _load_checkpoint(path: Path, epoch: int, history: list[EpochRecord]) -> tuple[keras.Model, list[EpochRecord]]:
     hint = "begin another training"
     if len(history) < epoch:
@@ -189,6 +202,7 @@ class _Run:
     """A training that goes on from where `model` and `history` stand."""
 
     folder: RunFolder
+    lock: FolderLock
     options: TrainOptions
     data: TrainingData
     model: keras.Model
@@ -250,6 +264,7 @@ class _Run:
 
     def _keep(self, record: EpochRecord) -> None:
         """Write what a killed run goes on from: the best model so far where it is asked for, then the checkpoint."""
+        self.lock.require_in_place()
         self.event_log.write(record, float(self.model.optimizer.learning_rate))
         if self.options.patience is not None and epochs_since_best(self.history) == 0:
             with averaged(self.model), atomic_path(self.folder.best) as temporary:
@@ -258,6 +273,7 @@ class _Run:
 
     def _finish(self) -> None:
         """Score the model on the validation split, write metrics, pictures and, last, the model without optimizer."""
+        self.lock.require_in_place()
         folder, validation = self.folder, self.data.validation
         model, record = self._chosen()
         probabilities = KerasRunner(model).infer(validation.images)
@@ -269,9 +285,7 @@ class _Run:
         save_curves(self.history, folder.path / "training.png")
         with atomic_path(folder.model) as temporary:
             model.save(temporary)
-        folder.clear_checkpoints()
-        folder.best.unlink(missing_ok=True)
-        folder.make_latest()
+        folder.settle()
 
     def _chosen(self) -> tuple[keras.Model, EpochRecord]:
         """Return the model to save, without optimizer, and its record: the best one with patience, else the last."""

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fmnist_edge import EdgeError
+from fmnist_edge.common import files
 from fmnist_edge.common.files import (
     atomic_path,
     make_folder,
     point_link,
     read_json,
+    remove_leftovers,
     require_writable,
     sha256_hex,
     write_bytes,
     write_json,
     write_text,
 )
+from fmnist_edge.common.locks import try_lock
 
 
 def names(folder: Path) -> list[str]:
@@ -61,6 +66,11 @@ def test_the_bytes_are_on_the_disk_before_the_file_has_its_name(
 
     def watch(descriptor: int) -> None:
         sync(descriptor)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            assert synced == [b"whole"]
+            assert (tmp_path / "a").exists()  # the folder's names come after the file has its own
+            synced.append(b"folder")
+            return
         assert not (tmp_path / "a").exists()
         synced.append(os.pread(descriptor, 100, 0))
 
@@ -68,7 +78,7 @@ def test_the_bytes_are_on_the_disk_before_the_file_has_its_name(
     lowest_free = os.dup(0)
     os.close(lowest_free)
     write_bytes(tmp_path / "a", b"whole")
-    assert synced == [b"whole"]
+    assert synced == [b"whole", b"folder"]
     assert os.dup(0) == lowest_free  # nothing was left open
     os.close(lowest_free)
 
@@ -85,7 +95,7 @@ def test_two_writers_of_one_file_do_not_share_a_temporary_name(tmp_path: Path) -
 
 def test_what_the_block_forgot_to_write_is_an_error(tmp_path: Path) -> None:
     with (
-        pytest.raises(EdgeError, match=r"cannot write .*a\.txt; got No such file.*next: choose a folder"),
+        pytest.raises(EdgeError, match=r"cannot write .*a\.txt; expected something in it; got 0 bytes"),
         atomic_path(tmp_path / "a.txt"),
     ):
         pass
@@ -184,3 +194,67 @@ def test_a_folder_in_the_place_of_the_link_is_an_error_and_stays(tmp_path: Path)
 def test_a_link_in_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EdgeError, match=r"cannot point .*latest to run; got No such file"):
         point_link(tmp_path / "absent" / "latest", "run")
+
+
+# --- what a kill leaves -----------------------------------------------------------------------------------------------
+
+
+def leave_half(folder: Path, name: str) -> Path:
+    path = folder / name
+    path.write_bytes(b"half")
+    return path
+
+
+def test_what_a_killed_process_left_of_a_file_goes_when_it_is_written_again(tmp_path: Path) -> None:
+    leave_half(tmp_path, ".model.0123abcd.part.keras")
+    others = [".model.0123abcd.part.onnx", ".model.0123abcd.part", ".model.part.keras", ".amodel.0123abcd.part.keras"]
+    for name in others:
+        leave_half(tmp_path, name)
+    write_bytes(tmp_path / "model.keras", b"whole")
+    assert names(tmp_path) == sorted([*others, "model.keras"])
+
+
+def test_what_another_writer_is_writing_now_is_no_leftover(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "a.txt") as slow:
+        slow.write_text("slow")
+        write_text(tmp_path / "a.txt", "quick")
+        remove_leftovers(tmp_path)
+        assert slow.read_text() == "slow"
+    assert (tmp_path / "a.txt").read_text() == "slow"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_file_that_is_taken_for_a_leftover_before_it_is_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hindered: list[str] = []
+
+    def hinder(descriptor: int) -> bool | None:
+        if not hindered:  # another process looks at the folder in this very moment
+            hindered.extend(names(tmp_path))
+            (tmp_path / hindered[0]).unlink()
+        return try_lock(descriptor)
+
+    monkeypatch.setattr(files, "try_lock", hinder)
+    write_text(tmp_path / "a.txt", "whole")
+    assert re.fullmatch(r"\.a\.[0-9a-f]{8}\.part\.txt", hindered[0])
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_where_the_file_system_has_no_locks_nothing_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = leave_half(tmp_path, ".a.0123abcd.part.txt")
+    monkeypatch.setattr(files, "try_lock", lambda descriptor: None)
+    write_text(tmp_path / "a.txt", "whole")
+    assert names(tmp_path) == [left.name, "a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"), [(errno.ENOSPC, "make room"), (errno.EFBIG, "make room"), (errno.EROFS, "choose a folder you")]
+)
+def test_the_next_step_depends_on_what_the_disk_says(number: int, hint: str, tmp_path: Path) -> None:
+    with (
+        pytest.raises(EdgeError, match=f"cannot write .*a.txt; got {os.strerror(number)}; next: {hint}"),
+        atomic_path(tmp_path / "a.txt"),
+    ):
+        raise OSError(number, os.strerror(number))
+    assert names(tmp_path) == []

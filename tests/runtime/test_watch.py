@@ -66,6 +66,15 @@ def test_a_picture_of_the_same_size_that_replaces_one_is_new(watch: Watch, tmp_p
     assert [names(arrivals.poll()) for _ in range(3)] == [[], ["a.jpg"], []]
 
 
+def test_a_clock_that_is_wrong_or_set_back_hides_no_picture(watch: Watch, tmp_path: Path) -> None:
+    arrivals = watch()
+    picture = tmp_path / "a.jpg"
+    for seconds in (4_000_000_000, 5, 4_000_000_001):
+        picture.write_bytes(b"whole")
+        os.utime(picture, (seconds, seconds))
+        assert [names(arrivals.poll()) for _ in range(3)] == [[], ["a.jpg"], []]
+
+
 @pytest.mark.parametrize(("existing", "told"), [(False, ["new.png"]), (True, ["new.png", "old.png"])])
 def test_what_is_there_already_is_told_only_if_asked_for(
     watch: Watch, tmp_path: Path, existing: bool, told: list[str]

@@ -9,7 +9,8 @@ import keras
 import pytest
 
 from fmnist_edge.common.errors import EdgeError
-from fmnist_edge.train.building import available_bytes, build_model, make_optimizer, require_memory
+from fmnist_edge.common.memory import available_bytes
+from fmnist_edge.train.building import build_model, make_optimizer, require_memory
 from fmnist_edge.train.options import TrainOptions
 
 DENSE = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from fmnist_edge.common.errors import EdgeError
+from fmnist_edge.common.locks import FolderLock
 from fmnist_edge.dataset import LABELS, load_split
 from fmnist_edge.dataset.sources import DATASET_SHA256
 from fmnist_edge.train.keras_model import KerasRunner
@@ -181,13 +183,56 @@ def test_without_an_unfinished_run_there_is_nothing_to_resume(make_runs: bool, t
         unfinished_run(runs)
 
 
-def test_the_newest_unfinished_run_is_resumed(tmp_path: Path) -> None:
-    for age, name in enumerate(["newest", "older"]):
+@pytest.fixture
+def three_runs(tmp_path: Path) -> Path:
+    """A folder with two runs that were begun and one that is finished, to which `latest` points."""
+    for name in ("first", "second", "finished"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").touch()
-        os.utime(tmp_path / name / "config.json", (1_000_000 - age, 1_000_000 - age))
-    (tmp_path / "latest").symlink_to("older")
-    assert unfinished_run(tmp_path) == RunFolder(tmp_path / "newest")
+    (tmp_path / "finished" / "model.keras").touch()
+    (tmp_path / "latest").symlink_to("finished")
+    return tmp_path
+
+
+def test_of_several_unfinished_runs_the_user_names_one_whatever_the_clock_said(three_runs: Path) -> None:
+    os.utime(three_runs / "first" / "config.json", (4_000_000_000, 4_000_000_000))  # the clock was set back after it
+    match = "cannot tell what to resume in .*; got .*/first, .*/second; next: name one, as --resume --out .*/second"
+    with pytest.raises(EdgeError, match=match):
+        unfinished_run(three_runs)
+
+
+def test_a_run_that_is_being_trained_is_not_resumed(three_runs: Path) -> None:
+    with FolderLock(three_runs / "second", purpose="training"):
+        assert unfinished_run(three_runs) == RunFolder(three_runs / "first")
+        with (
+            FolderLock(three_runs / "first", purpose="training"),
+            pytest.raises(EdgeError, match=r"nothing to resume in .*; got 2 that are being trained"),
+        ):
+            unfinished_run(three_runs)
+
+
+def test_a_run_that_was_killed_before_its_checkpoints_were_cleared_is_settled(three_runs: Path) -> None:
+    shutil.rmtree(three_runs / "first")
+    shutil.rmtree(three_runs / "second")
+    (three_runs / "latest").unlink()
+    run = RunFolder(three_runs / "finished")
+    for name in ("checkpoint-0002.keras", "best.keras", ".model.0123abcd.part.keras"):
+        (run.path / name).touch()
+    assert unfinished_run(three_runs) == run
+    run.settle()
+    assert run.is_settled()
+    assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "model.keras"]
+    assert (three_runs / "latest").readlink() == Path("finished")
+
+
+def test_a_name_that_is_taken_gets_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.strftime", lambda _: "20260131-235959")  # a clock that is set back says it again
+    names = []
+    for _ in range(3):
+        path = new_run_path("seed", tmp_path)
+        path.mkdir()
+        names.append(path.name)
+    assert names == ["seed-20260131-235959", "seed-20260131-235959-2", "seed-20260131-235959-3"]
 
 
 def test_a_new_run_is_named_by_architecture_and_time() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -268,6 +269,28 @@ def test_a_killed_run_leaves_only_whole_files_and_resumes_to_its_end(tmp_path: P
     names = {path.name for path in run.path.iterdir()}
     assert not {name for name in names if ".part" in name or name.startswith("checkpoint")}
     assert (tmp_path / "latest").resolve() == run.path.resolve()
+
+
+def test_a_run_folder_that_is_moved_away_ends_the_training(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+
+    def move(line: str) -> None:
+        run.rename(tmp_path / "moved")
+
+    with pytest.raises(EdgeError, match="run was moved or deleted while it was in use; next: begin again"):
+        trainer.start(OPTIONS, run, report=move)
+    assert not run.exists()
+    trainer.resume(tmp_path / "moved", report=quiet)
+    assert RunFolder(tmp_path / "moved").is_settled()
+
+
+def test_a_run_that_was_killed_at_its_very_end_is_settled_by_resuming(unbroken: Path, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    shutil.copytree(unbroken, run.path)
+    (run.path / "checkpoint-0002.keras").write_bytes(b"no longer needed")
+    trainer.resume(run.path, report=quiet)
+    assert sorted(path.name for path in run.path.iterdir()) == sorted(path.name for path in unbroken.iterdir())
+    assert (tmp_path / "latest").readlink() == Path("run")
 
 
 def test_a_run_is_not_trained_over(unbroken: Path) -> None:

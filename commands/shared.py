@@ -10,7 +10,20 @@ import typer
 
 from .lines import fail, print_json, say
 
-__all__ = ["Backend", "DataDir", "Json", "Model", "Runtime", "Threads", "Top", "fail", "print_json", "say"]
+__all__ = [
+    "AllowUnverified",
+    "Backend",
+    "DataDir",
+    "Json",
+    "Model",
+    "RequireSignature",
+    "Runtime",
+    "Threads",
+    "Top",
+    "fail",
+    "print_json",
+    "say",
+]
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder with the four files of Fashion-MNIST; fetched if left out.")
@@ -18,6 +31,12 @@ DataDir = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Model = Annotated[Path | None, typer.Option("--model", help="An .onnx or .tflite file (the newest in exports/).")]
 Top = Annotated[int, typer.Option("--top", help="How many classes to show.", min=1)]
+AllowUnverified = Annotated[
+    bool, typer.Option("--allow-unverified", help="Run files without a digest, too: of other tools, of old releases.")
+]
+RequireSignature = Annotated[
+    Path | None, typer.Option(help="Run only what was signed with the key of this public key or certificates (PEM).")
+]
 Threads = Annotated[int, typer.Option("--threads", help="Processor threads for one picture.")]
 
 

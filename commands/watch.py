@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +12,7 @@ from ..common.errors import EdgeError
 from .lean import use_one_thread
 from .predict import As
 from .printing import table_writer, write_json, write_now
-from .shared import Backend, Json, Model, Runtime, Threads, Top, fail, say
+from .shared import AllowUnverified, Backend, Json, Model, RequireSignature, Runtime, Threads, Top, fail, say
 
 
 def watch(
@@ -24,6 +24,8 @@ def watch(
     kind: Annotated[As, typer.Option("--as", help="Dataset pictures are taken as they are.")] = As.AUTO,
     backend: Backend = Runtime.AUTO,
     threads: Threads = 1,
+    allow_unverified: AllowUnverified = False,
+    require_signature: RequireSignature = None,
     as_json: Json = False,
 ) -> None:
     """Say what is on each picture that arrives in a folder, until Ctrl-C.
@@ -40,7 +42,8 @@ def watch(
         fail(str(error))
 
     write = write_json if as_json else table_writer([])
-    with Classifier(model or default_model(), threads=threads, backend=backend.value) as classifier:
+    trusted: dict[str, Any] = {"verify": not allow_unverified, "signed_by": require_signature}
+    with Classifier(model or default_model(), threads=threads, backend=backend.value, **trusted) as classifier:
         arrivals = FolderWatch(folder, existing=existing, report=report)
         say(f"watching {folder}; Ctrl-C ends")
         try:

@@ -15,6 +15,7 @@ from .backend import Backend, open_backend
 from .confidence import DEFAULT, Confidence
 from .picture import Kind, Picture, Prepared, prepare
 from .runner import SIDE
+from .trust import Trust
 
 _AT_ONCE = 256
 
@@ -89,6 +90,10 @@ class Classifier(Closing):
             `path` is of the other. ``auto`` runs `path`; where that is an .onnx file, LiteRT is installed and a .tflite
             file of the same network and name lies beside it, both are timed once on this machine, and the faster one
             is used from then on, if their answers are the same.
+        verify: refuse a file that is not as it was exported, or that carries no digest to tell by. Without, its digest
+            is not looked at, and a file of another tool is run, too, if it takes and returns the same.
+        signed_by: run nothing but what was signed with the key that belongs to this file: a public key, or certificates
+            (PEM). The environment variable FMNIST_EDGE_REQUIRE_SIGNATURE asks for the same.
 
     Attributes:
         backend: the runtime in use.
@@ -103,11 +108,20 @@ class Classifier(Closing):
     Dress surely
     """
 
-    def __init__(self, path: str | Path, *, threads: int = 1, backend: Backend = "auto") -> None:
-        self._runner = open_backend(Path(path), threads=threads, backend=backend)
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        threads: int = 1,
+        backend: Backend = "auto",
+        verify: bool = True,
+        signed_by: str | Path | None = None,
+    ) -> None:
+        trust = Trust.chosen(verify=verify, signed_by=signed_by)
+        self._runner = open_backend(Path(path), threads=threads, backend=backend, trust=trust)
         self.backend: Backend = "litert" if self._runner.format == "tflite" else "onnxruntime"
         self._calibration = Confidence.of_card(self._runner.card, source=str(path))
-        self.labels = self._runner.card.labels
+        self.labels = self._runner.labels
 
     def predict(self, picture: Picture, *, kind: Kind = "auto") -> Prediction:
         """Classify one picture: a path, bytes, a PIL image, or uint8 ``(h, w)``, ``(h, w, 3)``, ``(h, w, 4)``.

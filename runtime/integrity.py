@@ -70,7 +70,7 @@ def digests_of(path: Path, graph_bytes: int = 0) -> Digests:
             stream.seek(0)
             body_end = max(0, size - SEAL_BYTES)
             digest, at, seen = new_sha256(size), 0, {}
-            for end in sorted({min(graph_bytes, size), body_end}):
+            for end in sorted({min(graph_bytes, body_end), body_end}):
                 at = _update(digest, stream, at, end)
                 seen[end] = str(digest.hexdigest())
             tail = stream.read(SEAL_BYTES)

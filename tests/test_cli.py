@@ -23,7 +23,20 @@ from fmnist_edge.cli import main
 
 Run = Callable[..., "Done"]
 PHOTOS = Path(__file__).parent / "data" / "photos"
-COMMANDS = ("data", "train", "export", "inspect", "predict", "watch", "camera", "evaluate", "benchmark", "demo")
+COMMANDS = (
+    "data",
+    "train",
+    "export",
+    "inspect",
+    "sign",
+    "verify",
+    "predict",
+    "watch",
+    "camera",
+    "evaluate",
+    "benchmark",
+    "demo",
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,8 @@ def test_version_and_help(run: Run) -> None:
         "train",
         "export",
         "inspect",
+        "sign",
+        "verify",
         "predict",
         "watch",
         "camera",

@@ -27,6 +27,8 @@ COMMANDS = (
     "train",
     "export",
     "inspect",
+    "sign",
+    "verify",
     "predict",
     "watch",
     "camera",

@@ -6,6 +6,7 @@ error. Every heavy import happens inside the command that needs it; a plain `pre
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +18,8 @@ from .common.errors import EdgeError
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an expected error becomes one line on standard error and its exit code."""
     typed = sys.argv[1:] if arguments is None else list(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name is bytes, and need not be text
+        sys.stdout.reconfigure(errors="surrogateescape")
     try:
         if not run_plain_predict(typed):
             from .commands.app import make_app

@@ -138,6 +138,18 @@ def test_the_commands_of_the_page_on_benchmarking_run_in_their_order(trained: Pa
         assert (trained / folder / "report.html").is_file()
 
 
+def test_the_commands_of_the_page_on_security_run_in_their_order(trained: Path, test_split: Split) -> None:
+    Image.fromarray(test_split.images[0]).save(trained / "picture.png")
+    commands = commands_of(ROOT / "docs" / "security.md")
+    assert "fmnist-edge sign exports/fmnist-seed-int8.onnx --key maker.key" in commands
+    digests = [command for command in commands if "sha256sum" in command or command.startswith("tail ")]
+    said = [subprocess.check_output(["bash", "-c", command], cwd=trained, text=True)[:64] for command in digests]
+    assert said[0] == said[1]
+    for command in commands:
+        run(command, trained)
+    assert (trained / "exports" / "fmnist-compact-int8.tflite.sig").is_file()
+
+
 @pytest.mark.skipif(bool(missing_tools()), reason="no emulator on this machine; run: make system")
 def test_the_command_for_an_emulated_board_runs(trained: Path) -> None:
     run(f"{ON_A_BOARD} --rounds 1", trained)
@@ -182,7 +194,10 @@ def test_the_page_of_commands_is_current(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/architecture.md", "docs/benchmarking.md", "docs/export.md", "docs/models.md", "CHANGELOG.md"],
+    [
+        *("README.md", "CHANGELOG.md", "docs/architecture.md", "docs/benchmarking.md", "docs/export.md"),
+        *("docs/models.md", "docs/security.md"),
+    ],
 )
 def test_links_to_files_lead_somewhere(page: str) -> None:
     path = ROOT / page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import venv
@@ -10,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from fmnist_edge.common.files import sha256_hex
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -50,6 +53,29 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert names == expected
 
 
+def build_copy(folder: Path, *, reverse: bool, umask: int, age_s: int) -> bytes:
+    """Build the wheel of a copy of the tree: its files written in another order, at another time, with other rights."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    names = [name for name in listed.split("\0") if name and (ROOT / name).is_file() and not name.startswith("tests/")]
+    for name in sorted(names, reverse=reverse):
+        copy = folder / "tree" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes((ROOT / name).read_bytes())
+        copy.chmod(0o666 & ~umask)
+        os.utime(copy, (1_700_000_000 - age_s,) * 2)
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder / "out"), str(folder / "tree")]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    (path,) = (folder / "out").glob("*.whl")
+    return path.read_bytes()
+
+
+def test_two_builds_give_the_same_bytes(tmp_path: Path) -> None:
+    one = build_copy(tmp_path / "one", reverse=False, umask=0o022, age_s=0)
+    other = build_copy(tmp_path / "other", reverse=True, umask=0o077, age_s=400 * 86_400)
+    assert sha256_hex(one) == sha256_hex(other)
+
+
 @pytest.fixture(scope="module")
 def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a fresh virtual environment with the wheel's base dependencies only."""
@@ -66,7 +92,16 @@ def test_the_base_install_is_light(bare_python: Path) -> None:
     listed = subprocess.run([bare_python, "-m", "pip", "list", "--format=json"], check=True, capture_output=True)
     names = {entry["name"].lower() for entry in json.loads(listed.stdout)}
     assert {"fmnist-edge", "numpy", "onnxruntime", "pillow", "typer"} <= names
-    assert not names & {"tensorflow", "keras", "onnx", "tf2onnx", "matplotlib", "scipy", "ai-edge-litert"}
+    assert not names & {
+        "tensorflow",
+        "keras",
+        "onnx",
+        "tf2onnx",
+        "matplotlib",
+        "scipy",
+        "ai-edge-litert",
+        "cryptography",
+    }
 
 
 def test_the_runtime_predicts_without_tensorflow(bare_python: Path, int8_onnx: Path, png: Path) -> None:
@@ -96,6 +131,9 @@ def test_the_command_of_the_base_install_predicts(bare_python: Path, int8_onnx: 
         (["evaluate", "model.keras"], "fmnist-edge[train]"),
         (["predict", "boot.png", "--model", "int8.tflite"], "fmnist-edge[litert]"),
         (["inspect", "int8.tflite"], "fmnist-edge[inspect]"),
+        (["predict", "boot.png", "--model", "int8.tflite", "--require-signature", "maker.pub"], "fmnist-edge[sign]"),
+        (["sign", "int8.tflite", "--key", "maker.key"], "fmnist-edge[sign]"),
+        (["verify", "int8.tflite", "--public-key", "maker.pub"], "fmnist-edge[sign]"),
     ],
 )
 def test_what_needs_an_extra_names_it(

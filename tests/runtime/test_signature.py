@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from fmnist_edge.benchmarks.probe import measure_cold_start
 from fmnist_edge.cli import main
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.common.files import sha256_hex
@@ -521,6 +522,30 @@ def test_the_commands_sign_verify_and_require(
     changed = run("verify", model, "--public-key", public, "--signature", elsewhere)
     assert (changed.code, changed.out) == (1, "")
     assert changed.err.startswith(f"fmnist-edge: {model} was changed or damaged")
+
+
+def test_files_of_other_tools_are_run_where_it_is_said(
+    run: Callable[..., Done], make_onnx: Callable[..., Path], png: Path, tmp_path: Path
+) -> None:
+    bare = make_onnx(text=None, sealed=False)
+    for command in (["predict", png, "--model", bare], ["evaluate", bare]):
+        refused = run(*command)
+        assert (refused.code, refused.out) == (2, "")
+        assert "has no ModelCard" in refused.err
+        assert "--allow-unverified" in refused.err
+    answered = run("predict", png, "--model", bare, "--allow-unverified")
+    assert (answered.code, "class " in answered.out) == (0, True)
+    evaluated = run("evaluate", bare, "--allow-unverified", "--split", "validation")
+    assert (evaluated.code, "10.00%" in evaluated.out) == (0, True), evaluated.err
+    clash = run("predict", png, "--model", bare, "--allow-unverified", "--require-signature", "a.pub")
+    assert (clash.code, "leave one of them out" in clash.err) == (2, True)
+
+
+def test_a_fresh_process_takes_what_may_be_taken(make_onnx: Callable[..., Path]) -> None:
+    bare = make_onnx(text=None, sealed=False)
+    assert measure_cold_start(bare, runs=1, verify=False).cold_start_ms > 0
+    with pytest.raises(EdgeError, match="a fresh process could not run .* has no ModelCard"):
+        measure_cold_start(bare, runs=1)
 
 
 def test_verify_wants_to_know_whose_signature(run: Callable[..., Done], model: Path, key: Path) -> None:

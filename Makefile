@@ -42,7 +42,8 @@ forgeries: $(READY) ## try 10,000 flipped bits and 1,000 cuts of a model file of
 
 wheel: $(READY)  ## build a wheel that is the same to the last byte wherever this commit is built
 	rm -rf build
-	umask 022 && SOURCE_DATE_EPOCH=$$(git log -1 --pretty=%ct) $(BIN)/python -m build --wheel
+	chmod -R u=rwX,go=rX *.py py.typed LICENSE README.md pyproject.toml common commands dataset runtime benchmarks train export
+	umask 022 && SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --pretty=%ct)} $(BIN)/python -m build --wheel
 
 docs: $(READY)   ## write docs/cli.md from the commands' own --help
 	FMNIST_EDGE_WRITE_DOCS=1 $(BIN)/python -m pytest --quiet tests/test_docs.py -k page_of_commands

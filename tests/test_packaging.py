@@ -53,26 +53,28 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert names == expected
 
 
-def build_copy(folder: Path, *, reverse: bool, umask: int, age_s: int) -> bytes:
+def build_copy(folder: Path, *, reverse: bool, mode: int, age_s: int) -> bytes:
     """Build the wheel of a copy of the tree: its files written in another order, at another time, with other rights."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    names = [name for name in listed.split("\0") if name and (ROOT / name).is_file() and not name.startswith("tests/")]
-    for name in sorted(names, reverse=reverse):
-        copy = folder / "tree" / name
+    folders = {path.split("/", maxsplit=1)[0] for path in PACKAGES}
+    inside = [path for name in folders for path in (ROOT / name).rglob("*") if "__pycache__" not in path.parts]
+    beside = ("py.typed", "LICENSE", "README.md", "pyproject.toml", "Makefile")
+    files = [*ROOT.glob("*.py"), *(ROOT / name for name in beside)]
+    for path in sorted([*files, *(path for path in inside if path.is_file())], reverse=reverse):
+        copy = folder / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes((ROOT / name).read_bytes())
-        copy.chmod(0o666 & ~umask)
+        copy.write_bytes(path.read_bytes())
+        copy.chmod(mode)
         os.utime(copy, (1_700_000_000 - age_s,) * 2)
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder / "out"), str(folder / "tree")]
+    command = ["make", "wheel", "READY=", f"VENV={sys.prefix}"]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
-    subprocess.run(command, check=True, capture_output=True, env=environment)
-    (path,) = (folder / "out").glob("*.whl")
+    subprocess.run(command, check=True, capture_output=True, env=environment, cwd=folder)
+    (path,) = (folder / "dist").glob("*.whl")
     return path.read_bytes()
 
 
 def test_two_builds_give_the_same_bytes(tmp_path: Path) -> None:
-    one = build_copy(tmp_path / "one", reverse=False, umask=0o022, age_s=0)
-    other = build_copy(tmp_path / "other", reverse=True, umask=0o077, age_s=400 * 86_400)
+    one = build_copy(tmp_path / "one", reverse=False, mode=0o644, age_s=0)
+    other = build_copy(tmp_path / "other", reverse=True, mode=0o600, age_s=400 * 86_400)
     assert sha256_hex(one) == sha256_hex(other)
 
 

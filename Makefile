@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?=
 
-.PHONY: help demo system test faults check models docs format setup clean
+.PHONY: help demo system test faults check audit forgeries wheel models docs format setup clean
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/:/'
@@ -21,9 +21,9 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)   ## walk the whole path on the real data, ending in a report (DEMO="--epochs 15" for the real thing)
 	$(BIN)/fmnist-edge demo $(DEMO)
 
-system:          ## install what some tests need beyond pip: an emulator of ARM, a C compiler, a browser and systemd (Debian, as root)
+system:          ## install what some tests need beyond pip: an emulator of ARM, a C compiler, a browser, systemd and openssl (Debian, as root)
 	apt-get update --quiet --quiet
-	apt-get install --quiet --quiet --yes --no-install-recommends qemu-user gcc g++ libc6-dev chromium systemd
+	apt-get install --quiet --quiet --yes --no-install-recommends qemu-user gcc g++ libc6-dev chromium systemd openssl
 
 test: $(READY)   ## run the tests
 	$(BIN)/python -m pytest
@@ -32,7 +32,7 @@ faults: $(READY) ## kill, starve and flood it for an hour: 200 kills, 100,000 pr
 	FMNIST_EDGE_KILLS=201 FMNIST_EDGE_PREDICTIONS=100000 FMNIST_EDGE_FLOOD=10000 FMNIST_EDGE_FLOOD_KILLS=10 \
 		$(BIN)/python -m pytest tests/faults -rP
 
-check: $(READY)  ## run the linter, the formatter's check and the type checker
+check: $(READY) audit ## run the linter, the formatter's check, the type checker and the audit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@mkdir -p .typecheck && ln -sfn .. .typecheck/fmnist_edge
@@ -40,6 +40,17 @@ check: $(READY)  ## run the linter, the formatter's check and the type checker
 
 models: $(READY) ## make the models in the box of two finished runs: make models DATASET_RUN=runs/a PHOTO_RUN=runs/b
 	$(BIN)/fmnist-edge box --dataset-run $(DATASET_RUN) --photo-run $(PHOTO_RUN) --photos tests/data/photos
+
+audit: $(READY)  ## are the installed packages known to be vulnerable? (where the database can be reached)
+	$(BIN)/python tests/audit.py
+
+forgeries: $(READY) ## try 10,000 flipped bits and 1,000 cuts of a model file of either format (a quarter of an hour)
+	FMNIST_EDGE_FLIPS=10000 FMNIST_EDGE_CUTS=1000 $(BIN)/python -m pytest tests/runtime/test_integrity.py -k "flipped_bit or cut_file"
+
+wheel: $(READY)  ## build a wheel that is the same to the last byte wherever this commit is built
+	rm -rf build
+	chmod -R u=rwX,go=rX *.py py.typed LICENSE README.md pyproject.toml common commands dataset runtime benchmarks train export models
+	umask 022 && SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --pretty=%ct)} $(BIN)/python -m build --wheel
 
 docs: $(READY)   ## write docs/cli.md from the commands' own --help
 	FMNIST_EDGE_WRITE_DOCS=1 $(BIN)/python -m pytest --quiet tests/test_docs.py -k page_of_commands

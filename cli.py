@@ -7,6 +7,7 @@ without Typer, too.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     What the machine denies at a place that no command foresees (memory, a full disk, a broken one) is expected, too.
     """
     typed = sys.argv[1:] if arguments is None else list(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name is bytes, and need not be text
+        sys.stdout.reconfigure(errors="surrogateescape")
     try:
         try:
             if not run_plain_predict(typed):

@@ -65,7 +65,7 @@ def collect_answers(path: Path, runner: Runner, split: Split, *, progress: Progr
     return Answers(
         name=name,
         format=runner.format,
-        recipe=card.recipe if card is not None else "float32",
+        recipe=card.recipe if card is not None else "float32" if runner.format == "keras" else "unknown",
         size_bytes=path.stat().st_size,
         sha256=file_sha256(path),
         probabilities=probabilities if columns is None else probabilities[:, columns],

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..common.progress import Progress, silent
 from ..dataset import Split
 from ..runtime.runner import SUFFIXES, open_runner
+from ..runtime.trust import Trust
 from .answers import model_name
 from .boards.board import Board, find_board
 from .boards.measure import BoardMeasurement, measure_boards
@@ -40,12 +41,19 @@ class MeasureOptions:
         rounds: see `measure_latency`.
         sustained_s: how long each model runs without a pause, in seconds; None for not at all.
         boards: names of the emulated boards on which instructions are counted.
+        trust: what a file must prove first; None as the environment asks.
     """
 
     threads: int = 1
     rounds: int = DEFAULT_ROUNDS
     sustained_s: float | None = None
     boards: tuple[str, ...] = ()
+    trust: Trust | None = None
+
+    @property
+    def verify(self) -> bool:
+        """Whether files are held against their digests."""
+        return self.trust is None or self.trust.verify
 
 
 @dataclass(frozen=True)
@@ -94,10 +102,10 @@ def measure_models(
     cold_starts, counts = {}, {}
     for done, (name, path) in enumerate(exported.items()):
         progress("measuring cold start and memory", done, len(exported))
-        cold_starts[name] = _cold_start(path, digests[name], options.threads, kept)
+        cold_starts[name] = _cold_start(path, digests[name], options, kept)
     progress("measuring cold start and memory", len(exported), len(exported))
     if boards and exported:
-        counts = _count_instructions(exported, digests, split.images[:BOARD_IMAGES], boards, kept, progress)
+        counts = _count_instructions(exported, digests, split.images[:BOARD_IMAGES], boards, options, kept, progress)
     timed = _time(exported, split.images[:_TIMED_IMAGES], options, progress)
     added = [
         replace(
@@ -113,13 +121,14 @@ def measure_models(
     return Measured(tuple(added), timed.conditions)
 
 
-def _cold_start(path: Path, sha256: str, threads: int, kept: Kept | None) -> ColdStart:
+def _cold_start(path: Path, sha256: str, options: MeasureOptions, kept: Kept | None) -> ColdStart:
+    def measure() -> ColdStart:
+        return measure_cold_start(path, threads=options.threads, verify=options.verify)
+
     if kept is None:
-        return measure_cold_start(path, threads=threads)
-    depends_on = {"model": sha256, "threads": threads}
-    return kept.figures(
-        "start", depends_on, lambda: measure_cold_start(path, threads=threads), lambda content: ColdStart(**content)
-    )
+        return measure()
+    depends_on = {"model": sha256, "threads": options.threads}
+    return kept.figures("start", depends_on, measure, lambda content: ColdStart(**content))
 
 
 def _count_instructions(
@@ -127,6 +136,7 @@ def _count_instructions(
     digests: Mapping[str, str],
     images: npt.NDArray[np.uint8],
     boards: Sequence[Board],
+    options: MeasureOptions,
     kept: Kept | None,
     progress: Progress,
 ) -> dict[str, tuple[BoardMeasurement, ...]]:
@@ -135,7 +145,7 @@ def _count_instructions(
     stage, total = "counting instructions on emulated boards", len(exported)
 
     def count(path: Path) -> tuple[BoardMeasurement, ...]:
-        return tuple(measure_boards([path], images, boards, sysroot))
+        return tuple(measure_boards([path], images, boards, sysroot, trust=options.trust))
 
     for done, (name, path) in enumerate(exported.items()):
         progress(stage, done, total)
@@ -161,7 +171,9 @@ def _time(
     if not exported:
         return _Timed({}, {}, {}, None)
     with ExitStack() as stack:
-        opened = {name: open_runner(path, threads=options.threads) for name, path in exported.items()}
+        opened = {
+            name: open_runner(path, threads=options.threads, trust=options.trust) for name, path in exported.items()
+        }
         runners = {name: stack.enter_context(runner) for name, runner in opened.items()}
         watch = Watch()
         latencies = measure_latency(runners, images, rounds=options.rounds, observe=watch.look, progress=progress)

@@ -20,6 +20,8 @@ from ..dataset import LABELS, Split
 from .answers import Answers
 
 PREDICTIONS_VERSION = 1
+MAX_BYTES = 256 << 20
+"""Unpacked; the probabilities of a hundred models on the test images have 40 MB."""
 _ARRAYS = ("about", "labels", "probabilities")
 _FIELDS = {"name": str, "format": str, "recipe": str, "size_bytes": int, "sha256": str}
 _TOLERANCE = 1e-3
@@ -83,6 +85,9 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise EdgeError(f"no predictions at {path}", expected="a file ending in .npz", got=got, hint=_HINT)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            size = sum(member.file_size for member in archive.zip.infolist())
+            if size > MAX_BYTES:
+                raise ValueError(f"{size:,} bytes, when at most {MAX_BYTES:,} are read")
             return {name: archive[name] for name in _ARRAYS}
     except Exception as error:  # of a damaged archive, numpy and zipfile let through whatever their parsers raise
         raise EdgeError(f"cannot read {path}", expected="saved predictions", got=str(error), hint=_HINT) from error

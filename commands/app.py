@@ -18,11 +18,29 @@ from .evaluate import evaluate
 from .export import export
 from .inspect import inspect
 from .predict import predict
+from .sign import sign
 from .train import train
 from .tune import tune
+from .verify import verify
 from .watch import watch
 
-COMMANDS = (data, train, tune, export, inspect, predict, watch, camera, evaluate, benchmark, compare, doctor, demo)
+COMMANDS = (
+    data,
+    train,
+    tune,
+    export,
+    inspect,
+    sign,
+    verify,
+    predict,
+    watch,
+    camera,
+    evaluate,
+    benchmark,
+    compare,
+    doctor,
+    demo,
+)
 
 
 def make_app(version: Callable[[], str]) -> typer.Typer:

@@ -10,7 +10,7 @@ import typer
 
 from ..common.progress import ConsoleProgress
 from .evaluate import Models, ReferenceFile, run_evaluation
-from .shared import DataDir, Json, Threads, print_json, say
+from .shared import AllowUnverified, DataDir, Json, RequireSignature, Threads, print_json, say
 
 if TYPE_CHECKING:
     from ..benchmarks.measuring import MeasureOptions
@@ -30,6 +30,8 @@ def benchmark(
         str | None, typer.Option(help="Also count instructions on emulated boards: pi3,zero2w,pi4,pi5.")
     ] = None,
     margin: Annotated[float, typer.Option(help="Points of accuracy that a file may lose and be called as good.")] = 0.5,
+    allow_unverified: AllowUnverified = False,
+    require_signature: RequireSignature = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -40,9 +42,11 @@ def benchmark(
     """
     from ..benchmarks.measuring import MeasureOptions
     from ..benchmarks.report import Margins
+    from ..runtime.trust import Trust
 
     boards = tuple(name.strip() for name in board.split(",")) if board else ()
-    options = MeasureOptions(threads=threads, rounds=rounds, sustained_s=sustained, boards=boards)
+    trust = Trust.chosen(verify=not allow_unverified, signed_by=require_signature)
+    options = MeasureOptions(threads=threads, rounds=rounds, sustained_s=sustained, boards=boards, trust=trust)
     report, written = run_benchmark(
         models or [], out, options, data_dir, reference=reference, margins=Margins(overall=margin)
     )
@@ -81,7 +85,7 @@ def run_benchmark(
     if kept.count():
         say(f"going on with what an interrupted benchmark left in {kept.folder}")
     images = load_split("test", data_dir, progress=progress)
-    results, paths = run_evaluation(models, images, reference=reference, kept=kept)
+    results, paths = run_evaluation(models, images, reference=reference, kept=kept, trust=options.trust)
     measured = measure_models(results, paths, images, options, kept=kept, progress=progress)
     report = build_report(
         measured.results,

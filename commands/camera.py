@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..common.errors import EdgeError
 from .lean import use_one_thread
 from .printing import table_writer, write_json, write_now
-from .shared import Backend, Json, Model, Runtime, Threads, Top, fail, say, used
+from .shared import AllowUnverified, Backend, Json, Model, RequireSignature, Runtime, Threads, Top, fail, say, used
 
 
 def camera(
@@ -21,6 +21,8 @@ def camera(
     top: Top = 1,
     backend: Backend = Runtime.AUTO,
     threads: Threads = 1,
+    allow_unverified: AllowUnverified = False,
+    require_signature: RequireSignature = None,
     as_json: Json = False,
 ) -> None:
     """Say what a camera sees, until Ctrl-C.
@@ -35,11 +37,12 @@ def camera(
     def report(error: EdgeError) -> None:
         fail(f"{error}; trying again")
 
+    trusted: dict[str, Any] = {"verify": not allow_unverified, "signed_by": require_signature}
     write = functools.partial(write_json, key="time") if as_json else table_writer([])
     chosen = choose_model(model)
     try:
         with (
-            Classifier(chosen, threads=threads, backend=backend.value) as classifier,
+            Classifier(chosen, threads=threads, backend=backend.value, **trusted) as classifier,
             SteadyCamera(lambda: open_camera(number), report) as steady,
         ):
             say(f"looking every {every:g} s with {used(chosen)}; Ctrl-C ends")

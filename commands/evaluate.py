@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..common.progress import ConsoleProgress
-from .shared import DataDir, fail
+from .shared import AllowUnverified, DataDir, RequireSignature, fail
 
 if TYPE_CHECKING:
     from ..benchmarks.harness import ModelResult
     from ..benchmarks.kept import Kept
     from ..dataset import Split
     from ..runtime.runner import Runner
+    from ..runtime.trust import Trust
 
 Models = Annotated[
     list[Path] | None, typer.Argument(help="Models; the first is the reference: a .keras file or run folder, usually.")
@@ -41,6 +43,8 @@ def evaluate(
         Path | None, typer.Option(help="Keep the probabilities in this .npz file, for --reference on another machine.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
+    allow_unverified: AllowUnverified = False,
+    require_signature: RequireSignature = None,
     data_dir: DataDir = None,
 ) -> None:
     """Compare models on the same images: accuracy, confusion matrices, what was lost.
@@ -52,9 +56,11 @@ def evaluate(
     from ..benchmarks.report import Margins, build_report
     from ..common.files import write_json
     from ..dataset import load_split
+    from ..runtime.trust import Trust
 
     images = load_split(split, data_dir, progress=ConsoleProgress())
-    results, _ = run_evaluation(models or [], images, reference=reference)
+    trust = Trust.chosen(verify=not allow_unverified, signed_by=require_signature)
+    results, _ = run_evaluation(models or [], images, reference=reference, trust=trust)
     margins = Margins() if max_drop is None else Margins(overall=max_drop)
     report = build_report(results, images, margins=margins)
     if save_predictions:
@@ -87,7 +93,12 @@ def _apply_gate(failures: list[str]) -> None:
 
 
 def run_evaluation(
-    models: Sequence[Path], images: Split, *, reference: Path | None = None, kept: Kept | None = None
+    models: Sequence[Path],
+    images: Split,
+    *,
+    reference: Path | None = None,
+    kept: Kept | None = None,
+    trust: Trust | None = None,
 ) -> tuple[list[ModelResult], list[Path]]:
     """Run every model over `images` once; return the results and the paths of the files.
 
@@ -96,6 +107,7 @@ def run_evaluation(
         images: what they are evaluated on.
         reference: a file of saved predictions that takes the place of the first model.
         kept: what an earlier benchmark has finished.
+        trust: what an exported file must prove first.
     """
     from ..benchmarks.harness import evaluate_models
     from ..benchmarks.predictions import load_predictions
@@ -105,15 +117,17 @@ def run_evaluation(
     saved = load_predictions(reference, images)[0] if reference is not None else None
     paths = [find_model(path) if path.is_dir() else named_model(path) for path in models]
     progress = ConsoleProgress()
-    return evaluate_models(paths, _open_model, images, reference=saved, kept=kept, progress=progress), paths
+    return evaluate_models(
+        paths, functools.partial(_open_model, trust=trust), images, reference=saved, kept=kept, progress=progress
+    ), paths
 
 
-def _open_model(path: Path) -> Runner:
+def _open_model(path: Path, *, trust: Trust | None = None) -> Runner:
     """Open a .keras file with TensorFlow, and anything else with the runtime alone, for answers and not for timing."""
     from ..runtime.runner import check_file, open_runner
 
     if path.suffix != ".keras":
-        return open_runner(path, threads=os.cpu_count() or 1)
+        return open_runner(path, threads=os.cpu_count() or 1, trust=trust)
     check_file(path)
     from ..train import require_tensorflow
 

@@ -48,6 +48,9 @@ def export(
         Target, typer.Option(help="Processors of the int8 ONNX file; arm-dot: a Pi 5 and no other, and not x86.")
     ] = "generic",
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    sign_key: Annotated[
+        Path | None, typer.Option(help="Sign every file with this private key (PEM), as fmnist-edge sign does.")
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -58,7 +61,7 @@ def export(
     flags = {"float32": float32, "float16": float16, "dynamic": dynamic, "int8": int8, "int16x8": int16x8}
     names = list(flags) if everything else [name for name, chosen in flags.items() if chosen] or ["int8"]
     options: dict[str, Any] = {"force": force, "max_drop": max_drop, "leave_out": everything}
-    options |= {"recover": recover, "target": target}
+    options |= {"recover": recover, "target": target, "sign_key": sign_key}
     for file in run_export(model, names, kind, out, data_dir, **options):
         _show(file, as_json=as_json)
 
@@ -87,6 +90,7 @@ def run_export(
     recover: bool = False,
     target: Target = GENERIC,
     leave_out: bool = False,
+    sign_key: Path | None = None,
 ) -> list[ExportedFile]:
     """Export `model` by the recipes in `names`; return what was written.
 
@@ -103,10 +107,12 @@ def run_export(
 
     path = find_model(model)  # before the seconds that TensorFlow takes
     from ..export import require_converters
+    from ..export.signing import Signer
 
+    signer = Signer.load(sign_key) if sign_key else None
     require_converters()
     from ..export.exporter import export as run
 
     shared: dict[str, Any] = {"data_dir": data_dir, "force": force, "progress": ConsoleProgress()}
-    shared |= {"recover": recover, "target": target}
+    shared |= {"recover": recover, "target": target, "signer": signer}
     return run(path, recipes, formats, out, max_drop_points=max_drop, **shared)

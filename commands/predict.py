@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .predicting import predict_pictures
-from .shared import Backend, Json, Model, Runtime, Threads, Top
+from .shared import AllowUnverified, Backend, Json, Model, RequireSignature, Runtime, Threads, Top
 
 
 class As(StrEnum):
@@ -28,6 +28,8 @@ def predict(
     show: Annotated[Path | None, typer.Option(help="Draw photo, garment, input and answer into this file.")] = None,
     backend: Backend = Runtime.AUTO,
     threads: Threads = 1,
+    allow_unverified: AllowUnverified = False,
+    require_signature: RequireSignature = None,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
 ) -> None:
@@ -43,6 +45,8 @@ def predict(
         show=show,
         backend=backend.value,
         threads=threads,
+        allow_unverified=allow_unverified,
+        require_signature=require_signature,
         as_json=as_json,
         as_csv=as_csv,
     )

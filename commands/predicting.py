@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..common.errors import EdgeError
 from ..common.progress import ConsoleProgress, silent
@@ -29,6 +29,8 @@ def predict_pictures(
     show: Path | None = None,
     backend: Backend = "auto",
     threads: int = 1,
+    allow_unverified: bool = False,
+    require_signature: Path | None = None,
     as_json: bool = False,
     as_csv: bool = False,
 ) -> int:
@@ -51,7 +53,8 @@ def predict_pictures(
         failures.append(error)
 
     answers = []
-    with Classifier(choose_model(model), threads=threads, backend=backend) as classifier:
+    trusted: dict[str, Any] = {"verify": not allow_unverified, "signed_by": require_signature}
+    with Classifier(choose_model(model), threads=threads, backend=backend, **trusted) as classifier:
         names = find_all(images, report)
         write = write_json if as_json else csv_writer(top) if as_csv else table_writer(names)
         progress = ConsoleProgress() if len(names) >= MANY else silent

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..common.errors import printable
 from .lines import print_json
 
 if TYPE_CHECKING:
@@ -59,6 +60,6 @@ def table_writer(names: Sequence[str]) -> Write:
     def write(answer: Answer, top: int) -> None:
         ranked = [f"{label:<11} {probability:6.1%}" for label, probability in answer.prediction.top(top)]
         unsure = "  unsure" if answer.prediction.unsure else ""
-        print(f"{answer.name:<{width}}  {'  '.join(ranked)}{unsure}")
+        print(f"{printable(answer.name):<{width}}  {'  '.join(ranked)}{unsure}")
 
     return write

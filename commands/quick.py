@@ -37,8 +37,9 @@ _OPTIONS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "--show": ("show", Path),
     "--backend": ("backend", _one_of(RUNTIMES)),
     "--threads": ("threads", int),
+    "--require-signature": ("require_signature", Path),
 }
-_FLAGS = {"--json": "as_json", "--csv": "as_csv"}
+_FLAGS = {"--json": "as_json", "--csv": "as_csv", "--allow-unverified": "allow_unverified"}
 
 
 def plain_predict(arguments: Sequence[str]) -> dict[str, Any] | None:

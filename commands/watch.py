@@ -15,7 +15,19 @@ from ..common.errors import EdgeError
 from .lean import use_one_thread
 from .predict import As
 from .printing import as_json, table_writer, write_json, write_now
-from .shared import Backend, Json, Model, Runtime, Threads, Top, fail, say, used
+from .shared import (
+    AllowUnverified,
+    Backend,
+    Json,
+    Model,
+    RequireSignature,
+    Runtime,
+    Threads,
+    Top,
+    fail,
+    say,
+    used,
+)
 
 if TYPE_CHECKING:
     from ..runtime.classifier import Classifier
@@ -39,6 +51,8 @@ def watch(
     ] = None,
     backend: Backend = Runtime.AUTO,
     threads: Threads = 1,
+    allow_unverified: AllowUnverified = False,
+    require_signature: RequireSignature = None,
     print_lines: Json = False,
 ) -> None:
     """Say what is on each picture that arrives in a folder, until Ctrl-C.
@@ -51,10 +65,11 @@ def watch(
     from ..runtime.locate import choose_model
     from ..runtime.watch import FolderWatch
 
+    trusted: dict[str, Any] = {"verify": not allow_unverified, "signed_by": require_signature}
     write = write_json if print_lines else table_writer([])
     chosen = choose_model(model)
     with (
-        Classifier(chosen, threads=threads, backend=backend.value) as classifier,
+        Classifier(chosen, threads=threads, backend=backend.value, **trusted) as classifier,
         nullcontext() if log is None else Journal(log) as journal,
     ):
         arrivals = FolderWatch(

@@ -27,6 +27,17 @@ class EdgeError(Exception):
         super().__init__(one_line("; ".join(parts)))
 
 
+def printable(text: str) -> str:
+    r"""Put a question mark for what would move a terminal's cursor or colour it, or is no whole character.
+
+    >>> printable("Größe \x1b[2J"), printable("\udcff.png")
+    ('Größe ?[2J', '?.png')
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() or character.isspace() else "?" for character in text)
+
+
 def one_line(text: object, *, limit: int = 600) -> str:
     r"""Fold any text into one printable line of at most `limit` characters.
 
@@ -35,5 +46,5 @@ def one_line(text: object, *, limit: int = 600) -> str:
     >>> one_line("abcdef", limit=4)
     'abc…'
     """
-    line = " ".join(str(text).split())
+    line = printable(" ".join(str(text).split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -25,7 +25,7 @@ from ..common.files import sha256_hex
 from ..common.progress import Progress, silent
 from ..dataset import LABELS, load_split
 from ..runtime.card import CARD_VERSION, ModelCard
-from . import onnx_file, onnx_int8, tflite
+from . import onnx_file, onnx_int8, tflite, tflite_file
 from .calibration import Calibration
 from .inspection import inspect, macs_of, require_promised
 from .pixels import INPUT, OUTPUT
@@ -87,7 +87,7 @@ class CostMeter:
         onnx, lite = folder / f"{_NAME}.onnx", folder / f"{_NAME}.tflite"
         translated = onnx_int8.translate(content)
         onnx.write_bytes(onnx_file.append_card(translated, self._card(model, translated)))
-        lite.write_bytes(tflite.append_card(content, self._card(model, content)))
+        lite.write_bytes(tflite_file.append_card(content, self._card(model, content)))
         return [onnx, lite]
 
     def _card(self, model: keras.Model, graph: bytes) -> ModelCard:

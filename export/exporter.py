@@ -21,7 +21,7 @@ from ..dataset import LABELS, Split, load_split
 from ..runtime.card import CARD_VERSION, ModelCard
 from ..train.keras_model import load_keras_model
 from ..train.run_folder import RunFolder, find_model
-from . import onnx_file, onnx_float, onnx_int8, tflite
+from . import onnx_file, onnx_float, onnx_int8, tflite, tflite_file
 from .audit import LayerError, layer_errors
 from .c_source import header_path, write_c
 from .calibration import LOGIT_COUNT, LOGIT_SEED, Calibration
@@ -33,6 +33,7 @@ from .int16x8 import ROUNDING_COUNT, ROUNDING_SEED, Int16x8Network, quantize_int
 from .pixels import INPUT, OUTPUT, require_finite, require_probabilities
 from .recipe import GENERIC, INT8, INT16X8, Format, Recipe, Target, possible_pairs
 from .reference import Reference
+from .signing import Signer, sign_file
 
 AUDIT_COUNT = 64
 """Calibration images that layers are compared on."""
@@ -62,6 +63,7 @@ def export(
     target: Target = GENERIC,
     force: bool = False,
     name: str | None = None,
+    signer: Signer | None = None,
     progress: Progress = silent,
 ) -> list[ExportedFile]:
     """Write one file for every recipe and format into the folder `out`.
@@ -78,6 +80,7 @@ def export(
         target: processors that the int8 ONNX file is written for.
         force: replace files that exist.
         name: what the files are called instead of the architecture.
+        signer: signs every file, and its signature is written beside it; None signs none.
         progress: told of every file.
 
     Raises:
@@ -86,6 +89,8 @@ def export(
             promises.
     """
     pairs = possible_pairs(recipes, formats)
+    if signer is not None and "c" in formats:
+        raise EdgeError("C source is not signed", hint="leave --sign-key out; sign the firmware that it goes into")
     path = find_model(model)
     require_writable(out)
     loaded = load_keras_model(path)
@@ -101,6 +106,8 @@ def export(
     for recipe, kind, file in files:
         progress(f"exporting {file.name}", 0, 1)
         inspection = _write(conversion, gate, recipe, kind, file)
+        if signer is not None:
+            sign_file(file, signer)
         written += [
             ExportedFile(path, recipe.name, kind, path.stat().st_size, inspection) for path in _paths(file, kind)
         ]
@@ -174,7 +181,7 @@ class _Conversion:
         graph = self._graph(recipe, kind)
         card = self._card(recipe, name, graph)
         if kind != "onnx":
-            return tflite.append_card(graph, card)
+            return tflite_file.append_card(graph, card)
         content = onnx_file.append_card(graph, card)
         onnx_file.check_model(content)
         return content

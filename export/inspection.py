@@ -14,7 +14,8 @@ from typing import Any
 
 from ..common.errors import EdgeError
 from ..common.extras import import_extra
-from ..runtime.card import ModelCard, NoCardError, read_onnx_card, read_tflite_card
+from ..runtime.card import ModelCard, NoCardError, read_card
+from ..runtime.external import require_one_file
 from ..runtime.integrity import require_intact
 from ..runtime.runner import check_file
 from .operators import Execution, Operator, float_islands, layers_of
@@ -133,16 +134,16 @@ def inspect(path: Path, *, name: str | None = None) -> Inspection:
     for module in _NEEDED[kind]:
         package = module.split(".")[0]
         import_extra(module, needed=f"{package} is needed to inspect {path}", extra="inspect")
-    metadata: dict[str, str] = {}
     if kind == "onnx":
         from .operators_onnx import read_onnx
 
-        execution, metadata = read_onnx(path)
+        require_one_file(path)
+        execution = read_onnx(path)
     else:
         from .operators_tflite import read_tflite
 
         execution = read_tflite(path)
-    card, faults, notes = _read_card(path, kind, metadata)
+    card, faults, notes = _judge_card(path)
     shown = name or path.name
     recipe = card.recipe if card else _recipe_in(shown)
     faults += [f"{shown}: {promise}" for promise in broken_promises(execution.operators, recipe)]
@@ -195,19 +196,20 @@ def _format_of(path: Path) -> Format:
     raise EdgeError(f"cannot inspect {path}", expected=expected, got=path.suffix or "none")
 
 
-def _read_card(path: Path, kind: Format, metadata: dict[str, str]) -> tuple[ModelCard | None, list[str], list[str]]:
+def _judge_card(path: Path) -> tuple[ModelCard | None, list[str], list[str]]:
     """Return the card, what is wrong with it, and what is to be noted."""
+    card, notes, faults = None, [], []
     try:
-        card = read_tflite_card(path) if kind == "tflite" else read_onnx_card(metadata, source=str(path))
+        card = read_card(path)
     except NoCardError:
-        return None, [], ["no ModelCard: made by other tools, or truncated"]
+        notes = ["no ModelCard: made by other tools, or truncated"]
     except EdgeError as error:
         return None, [str(error)], []
     try:
         require_intact(path, card)
     except EdgeError as error:
-        return card, [str(error)], []
-    return card, [], []
+        faults = [str(error)]
+    return card, faults, notes
 
 
 def _recipe_in(name: str) -> str | None:

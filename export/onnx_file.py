@@ -8,6 +8,7 @@ import onnx
 
 from ..common.errors import EdgeError
 from ..runtime.card import ONNX_KEY, ModelCard
+from ..runtime.integrity import SEAL_KEY, UNSEALED, seal
 
 # Chosen, not left to the newest onnx: an older onnxruntime on a device refuses a newer IR version.
 OPSET = 17
@@ -23,16 +24,16 @@ def serialize(model: Any) -> bytes:
 
 
 def append_card(graph: bytes, card: ModelCard) -> bytes:
-    """Return the finished file: the serialized model, then its ``metadata_props``.
+    """Return the finished file: the serialized model, then its ``metadata_props``, the digest of it all at their end.
 
     Protocol Buffers merge messages that follow each other, so that the card can stand behind a graph whose bytes, and
     so whose hash, stay as they are.
     """
     metadata = onnx.ModelProto()
-    entry = metadata.metadata_props.add()
-    entry.key, entry.value = ONNX_KEY, card.to_json()
+    for key, value in ((ONNX_KEY, card.to_json()), (SEAL_KEY, UNSEALED.decode())):
+        metadata.metadata_props.add(key=key, value=value)
     content: bytes = graph + metadata.SerializeToString(deterministic=True)
-    return content
+    return seal(content)
 
 
 def check_model(content: bytes) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from ..runtime.runner import open_session, session_metadata, session_options
+from ..runtime.runner import open_session, session_options
 from .operators import Execution, LayerKind, Operator, Port, Shape, arithmetic_of, count_macs
 
 _GRAPH, _WEIGHTS, _OBSERVED = "optimized.onnx", "weights.bin", "observed.onnx"
@@ -74,11 +74,8 @@ class _Value:
         return math.prod(side or 0 for side in self.shape)
 
 
-def read_onnx(path: Path) -> tuple[Execution, dict[str, str]]:
+def read_onnx(path: Path) -> Execution:
     """Let onnxruntime load and optimize the model at `path`, and read what came of it.
-
-    Returns:
-        The execution, and the file's metadata.
 
     Raises:
         EdgeError: onnxruntime cannot load the file.
@@ -89,14 +86,13 @@ def read_onnx(path: Path) -> tuple[Execution, dict[str, str]]:
         model = onnx.load(folder / _GRAPH, load_external_data=False)
         values = _observe(model, folder)
     notes = [f"what runs inside {node.op_type} is not listed" for node in model.graph.node if _has_subgraph(node)]
-    execution = Execution(
+    return Execution(
         runtime=f"onnxruntime {onnxruntime.__version__} on this machine ({platform.machine()})",
         operators=tuple(_Reader(model, values).operators()),
         inputs=tuple(_port(entry) for entry in session.get_inputs()),
         outputs=tuple(_port(entry) for entry in session.get_outputs()),
         notes=tuple(notes),
     )
-    return execution, session_metadata(session, path)
 
 
 def _optimizing_options(folder: Path) -> onnxruntime.SessionOptions:

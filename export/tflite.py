@@ -1,11 +1,9 @@
-"""Keras to TFLite with Google's converter, built-in operators only, and the ModelCard appended."""
+"""Keras to TFLite with Google's converter, built-in operators only."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +18,6 @@ from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermedi
 
 from ..common.errors import EdgeError
 from ..common.quiet import quiet_standard_error
-from ..runtime.card import LABELS_MEMBER, TFLITE_MEMBER, ModelCard
 from .calibration import Calibration
 from .flatbuffer import operator_name, read_model, write_model
 from .logits import as_centred_logits, runner_up_range, with_softmax
@@ -29,7 +26,6 @@ from .ranges import widen_constants
 from .recipe import Recipe
 
 Pixels = npt.NDArray[np.float32]
-_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that zip knows: the same card gives the same bytes
 
 
 def convert_float(model: keras.Model, recipe: Recipe) -> bytes:
@@ -218,12 +214,3 @@ def _float_softmax(content: bytes) -> bytes:
     softmax.inputs, softmax.outputs = [between], [probabilities]
     graph.operators[-2:] = [dequantize, softmax]
     return write_model(model)
-
-
-def append_card(graph: bytes, card: ModelCard) -> bytes:
-    """Return the finished file: the flatbuffer, then a zip archive with the card and a list of labels."""
-    out = io.BytesIO(graph)
-    with zipfile.ZipFile(out, "a", zipfile.ZIP_STORED) as archive:
-        archive.writestr(zipfile.ZipInfo(TFLITE_MEMBER, _ZIP_EPOCH), card.to_json())
-        archive.writestr(zipfile.ZipInfo(LABELS_MEMBER, _ZIP_EPOCH), "\n".join(card.labels) + "\n")
-    return out.getvalue()

@@ -8,20 +8,35 @@ the card stands behind the graph, so that a truncated file has none.
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ..common.errors import EdgeError
+from ..common.errors import EdgeError, one_line
+from .card_fields import fault_of
 
-CARD_VERSION = 1
+if TYPE_CHECKING:
+    from zipfile import ZipFile, ZipInfo
+
+CARD_VERSION = 2
+"""Since 2, a file ends in a digest of itself (`integrity.seal`)."""
+READABLE_VERSIONS = (1, CARD_VERSION)
 ONNX_KEY = "fmnist_edge.model_card"
 TFLITE_MEMBER = "fmnist_edge_model_card.json"
 LABELS_MEMBER = "labels.txt"
 MAX_CARD_BYTES = 1 << 20
 """A card is a few kilobytes; more is refused before it is decompressed."""
+MAX_ARCHIVE_BYTES = 2 * MAX_CARD_BYTES
+"""So much of a TFLite file's end is looked at for the zip archive, and no more."""
+MAX_MEMBERS = 16
+"""Members of that archive, and entries of an ONNX file's metadata; ours have two."""
+_COMPRESSIONS = (0, 8)
+"""Stored and deflated (PKWARE, APPNOTE 4.4.5): zipfile bounds what it decompresses of no other."""
+_MEMBER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 class NoCardError(EdgeError):
@@ -88,33 +103,16 @@ class ModelCard:
         if not isinstance(content, dict):
             raise EdgeError(f"{source} has a damaged ModelCard", expected="a JSON object", hint=hint)
         version = content.get("card_version")
-        if version != CARD_VERSION:
-            expected, got = f"card version {CARD_VERSION}", repr(version)
+        if type(version) is not int or version not in READABLE_VERSIONS:
+            expected, got = f"card version {CARD_VERSION}", one_line(repr(version), limit=40)
             raise EdgeError(
                 f"cannot read the ModelCard of {source}", expected=expected, got=got, hint="update fmnist-edge"
             )
-        fault = _fault(content, [field.name for field in fields(cls) if field.default is MISSING])
+        fault = fault_of(content, [field.name for field in fields(cls) if field.default is MISSING])
         if fault:
             raise EdgeError(f"{source} has a damaged ModelCard", expected="all fields", got=fault, hint=hint)
         values = {field.name: content[field.name] for field in fields(cls) if field.name in content}
         return cls(**(values | {"labels": tuple(content["labels"])}))
-
-
-def _fault(content: Mapping[str, Any], required: Sequence[str]) -> str:
-    """Say what is wrong with the fields of a card, or nothing."""
-    missing = [name for name in required if name not in content]
-    if missing:
-        return f"no {', '.join(missing)}"
-    labels, ratios = content["labels"], content.get("sqnr_db")
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        return "labels that are no list of names"
-    if ratios is not None and not (isinstance(ratios, dict) and all(map(_is_number, ratios.values()))):
-        return "sqnr_db that is no map of numbers"
-    return ""
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def read_onnx_card(metadata: Mapping[str, str], *, source: str) -> ModelCard:
@@ -138,11 +136,15 @@ def read_onnx_file_card(path: Path) -> ModelCard:
     """
     try:
         with path.open("rb") as stream:
-            entries = [dict(_text_fields(io.BytesIO(entry))) for entry in _fields(stream, _METADATA_PROPS)]
+            found = itertools.islice(_fields(stream, _METADATA_PROPS), MAX_MEMBERS + 1)
+            entries = [dict(_text_fields(io.BytesIO(entry))) for entry in found]
     except OSError as error:
         raise EdgeError(f"cannot read {path}", expected="a model file", got=error.strerror or str(error)) from error
     except ValueError as error:
         raise _no_card(str(path)) from error
+    keys = [entry.get(1, "") for entry in entries]
+    if len(entries) > MAX_MEMBERS or keys.count(ONNX_KEY) > 1:
+        raise _unusable(path, f"at most {MAX_MEMBERS} entries, one of them a ModelCard", "more")
     return read_onnx_card({entry.get(1, ""): entry.get(2, "") for entry in entries}, source=str(path))
 
 
@@ -160,12 +162,12 @@ def _fields(stream: BinaryIO, wanted: int) -> Iterator[bytes]:
     end = stream.seek(0, io.SEEK_END)
     stream.seek(0)
     while (at := stream.tell()) < end:
-        tag = _varint(stream)
+        tag = read_varint(stream)
         kind = tag & 7
         if kind == 0:
-            _varint(stream)
+            read_varint(stream)
             continue
-        length = _varint(stream) if kind == 2 else {1: 8, 5: 4}.get(kind, -1)
+        length = read_varint(stream) if kind == 2 else {1: 8, 5: 4}.get(kind, -1)
         if length < 0 or stream.tell() + length > end:
             raise ValueError(f"no field at byte {at}")
         if kind == 2 and tag >> 3 == wanted and length <= MAX_CARD_BYTES:
@@ -180,10 +182,10 @@ def _text_fields(stream: BinaryIO) -> Iterator[tuple[int, str]]:
             yield number, content.decode()
 
 
-def _varint(stream: BinaryIO) -> int:
+def read_varint(stream: BinaryIO) -> int:
     """Read one integer of seven bits a byte, least significant first.
 
-    >>> _varint(io.BytesIO(bytes([0xAC, 0x02])))
+    >>> read_varint(io.BytesIO(bytes([0xAC, 0x02])))
     300
     """
     value = 0
@@ -207,17 +209,68 @@ def read_tflite_card(path: Path) -> ModelCard:
     import zipfile  # half the modules of this package's start-up, and ONNX files do without
 
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = archive.getinfo(TFLITE_MEMBER).file_size
-            text = archive.read(TFLITE_MEMBER).decode() if size <= MAX_CARD_BYTES else ""
+        with zipfile.ZipFile(io.BytesIO(_end_of(path))) as archive:
+            members = archive.infolist()
+            fault = _member_fault([(member.filename, member.file_size) for member in members])
+            stored = {member.filename: member for member in members}
+            text = "" if fault else _read_member(archive, stored[TFLITE_MEMBER])
     except Exception as error:  # of a damaged archive, zipfile lets through whatever its decompressors raise
         raise _no_card(str(path)) from error
-    if size > MAX_CARD_BYTES:
-        expected = f"at most {MAX_CARD_BYTES:,} bytes"
-        raise EdgeError(f"{path} has an unusable ModelCard", expected=expected, got=f"{size:,}")
+    if fault:
+        raise _unusable(path, *fault)
     return ModelCard.from_json(text, source=str(path))
+
+
+def _end_of(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, io.SEEK_END) - MAX_ARCHIVE_BYTES))
+        return stream.read(MAX_ARCHIVE_BYTES)
+
+
+def _member_fault(members: Sequence[tuple[str, int]]) -> tuple[str, str] | None:
+    """Say what to expect of the members of an archive and what is there instead, before any of them is read.
+
+    >>> _member_fault([(TFLITE_MEMBER, 9_000), (LABELS_MEMBER, 90)])
+    >>> _member_fault([(TFLITE_MEMBER, 9_000), ("../labels.txt", 90)])
+    ('plain names of files', "'../labels.txt'")
+    """
+    names = [name for name, _ in members]
+    if len(members) > MAX_MEMBERS:
+        return f"at most {MAX_MEMBERS} files behind it", str(len(members))
+    odd = next((name for name in names if not _MEMBER_NAME.fullmatch(name)), None)
+    if odd is not None:
+        return "plain names of files", one_line(repr(odd), limit=80)
+    if len(set(names)) < len(names):
+        return "every name once", "one twice"
+    largest = max((size for _, size in members), default=0)
+    return (f"at most {MAX_CARD_BYTES:,} bytes", f"{largest:,}") if largest > MAX_CARD_BYTES else None
+
+
+def _read_member(archive: ZipFile, member: ZipInfo) -> str:
+    """Read one member, never more than the bound, whatever its header says; `ZipFile.read` would decompress it all."""
+    if member.compress_type not in _COMPRESSIONS:
+        raise ValueError("a compression that takes what memory it likes")
+    with archive.open(member) as stream:
+        content = stream.read(MAX_CARD_BYTES + 1)
+        stream.read(1)  # the checksum is compared at the end
+    return content.decode()
+
+
+def _unusable(path: Path, expected: str, got: str) -> EdgeError:
+    return EdgeError(f"{path} has an unusable ModelCard", expected=expected, got=got, hint="export the model again")
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read the card of an .onnx or a .tflite file; nothing of the file is run, and no runtime sees it.
+
+    Raises:
+        NoCardError: there is none.
+        EdgeError: it is damaged, or the file cannot be read.
+    """
+    return read_tflite_card(path) if path.suffix == ".tflite" else read_onnx_file_card(path)
 
 
 def _no_card(source: str) -> NoCardError:
     got = "a file that is truncated or was not exported by fmnist-edge"
-    return NoCardError(f"{source} has no ModelCard", got=got, hint="export it: fmnist-edge export")
+    hint = "export it: fmnist-edge export, or take it as it is: --allow-unverified"
+    return NoCardError(f"{source} has no ModelCard", got=got, hint=hint)

@@ -16,6 +16,7 @@ from .backend import Backend, open_backend
 from .confidence import DEFAULT, Confidence
 from .picture import Kind, Picture, Prepared, prepare
 from .runner import SIDE, ExportedRunner
+from .trust import Trust
 
 _AT_ONCE = 256
 _MADE_FOR = {"dataset": DATASET, "photo": PHOTO}
@@ -85,10 +86,10 @@ class Prediction:
 class _Model:
     """A model that was opened, and how far its answers are to be trusted."""
 
-    def __init__(self, path: Path, threads: int, backend: Backend) -> None:
-        self.runner: ExportedRunner = open_backend(path, threads=threads, backend=backend)
+    def __init__(self, path: Path, threads: int, backend: Backend, trust: Trust) -> None:
+        self.runner: ExportedRunner = open_backend(path, threads=threads, backend=backend, trust=trust)
         self.calibration = Confidence.of_card(self.runner.card, source=str(path))
-        self.labels = self.runner.card.labels
+        self.labels = self.runner.labels
 
     def answer(self, prepared: Prepared, rows: npt.NDArray[np.float32]) -> Prediction:
         """Make a prediction of what the model said to the views of a picture, float32 ``(k, classes)``."""
@@ -108,6 +109,10 @@ class Classifier(Closing):
             `path` is of the other. ``auto`` runs `path`; where that is an .onnx file, LiteRT is installed and a .tflite
             file of the same network and name lies beside it, both are timed once on this machine, and the faster one
             is used from then on, if their answers are the same.
+        verify: refuse a file that is not as it was exported, or that carries no digest to tell by. Without, its digest
+            is not looked at, and a file of another tool is run, too, if it takes and returns the same.
+        signed_by: run nothing but what was signed with the key that belongs to this file: a public key, or certificates
+            (PEM). The environment variable FMNIST_EDGE_REQUIRE_SIGNATURE asks for the same.
 
     Raises:
         EdgeError: the model cannot be used; says why.
@@ -118,8 +123,17 @@ class Classifier(Closing):
     Dress surely
     """
 
-    def __init__(self, path: str | Path | None = None, *, threads: int = 1, backend: Backend = "auto") -> None:
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        *,
+        threads: int = 1,
+        backend: Backend = "auto",
+        verify: bool = True,
+        signed_by: str | Path | None = None,
+    ) -> None:
         self._threads, self._asked = threads, backend
+        self._trust = Trust.chosen(verify=verify, signed_by=signed_by)
         self._models: dict[str, _Model] = {}
         if path is not None:
             self._models = dict.fromkeys(_MADE_FOR, self._open(Path(path)))
@@ -190,7 +204,7 @@ class Classifier(Closing):
         return next(iter(self._models.values()), None) or self._model("dataset")
 
     def _open(self, path: Path) -> _Model:
-        return _Model(path, self._threads, self._asked)
+        return _Model(path, self._threads, self._asked, self._trust)
 
     def close(self) -> None:
         """Free what was opened; the classifier cannot be used after."""

@@ -14,7 +14,7 @@ from .card import ModelCard
 
 CLEAR = 0.6
 """Mean highest probability of pictures of the validation split at the temperature for doubts."""
-PHOTO_CLARITY = 0.42
+PHOTO_CLARITY = 0.52
 """Share of `CLEAR` that a photo must reach: three in four photos of known clothes do, of other things at most half."""
 
 
@@ -48,20 +48,20 @@ class Confidence:
     doubt_temperature: float = 4.0
 
     @classmethod
-    def of_card(cls, card: ModelCard, *, source: str) -> Confidence:
-        """Read them from a card; a card without them gets the defaults.
+    def of_card(cls, card: ModelCard | None, *, source: str) -> Confidence:
+        """Read them from a card; a card without them gets the defaults, and so does no card.
 
         Raises:
             EdgeError: they are there and no such numbers.
         """
-        if card.confidence is None:
+        if card is None or card.confidence is None:
             return DEFAULT
         content: Any = card.confidence
         try:
             read = cls(*(float(content[field.name]) for field in fields(cls)))
             usable = all(0 < value < inf for value in (read.temperature, read.doubt_temperature))
             usable &= 0 <= read.threshold <= 1
-        except (TypeError, KeyError, ValueError):
+        except (TypeError, KeyError, ValueError, OverflowError):
             usable = False
         if not usable:
             expected = "temperatures above 0 and a threshold from 0 to 1"

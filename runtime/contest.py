@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ..common.errors import EdgeError
 from .integrity import new_sha256
 from .runner import SIDE, ExportedRunner, open_runner
+from .trust import Trust
 
 _METHOD = 1
 """Raised when the measurement changes, so that what an earlier release remembered is measured again."""
@@ -29,7 +30,7 @@ _PACKAGES = ("onnxruntime", "ai_edge_litert")
 _CPU_FIELDS = {"model name", "flags", "Features", "CPU implementer", "CPU part", "CPU revision", "Model"}
 
 
-def faster(onnx: Path, tflite: Path, digests: Sequence[str], *, threads: int) -> Path:
+def faster(onnx: Path, tflite: Path, digests: Sequence[str], *, threads: int, trust: Trust) -> Path:
     """Return the file that is faster here and says the same as the other; ONNX where they differ.
 
     It is measured where it is not remembered. While that goes on, ONNX is noted as the answer: where LiteRT's code is
@@ -43,7 +44,7 @@ def faster(onnx: Path, tflite: Path, digests: Sequence[str], *, threads: int) ->
     if known is None:
         remember(key, onnx.suffix)
         try:
-            known = _measure(onnx, tflite, threads)
+            known = _measure(onnx, tflite, threads, trust)
         except EdgeError:  # a damaged file can be mended, so it is not remembered
             remember(key, None)
             raise
@@ -51,9 +52,12 @@ def faster(onnx: Path, tflite: Path, digests: Sequence[str], *, threads: int) ->
     return tflite if known == tflite.suffix else onnx
 
 
-def _measure(onnx: Path, tflite: Path, threads: int) -> str:
+def _measure(onnx: Path, tflite: Path, threads: int, trust: Trust) -> str:
     """Run both on the same pictures, in turns, and return the suffix of the file to keep."""
-    with open_runner(onnx, threads=threads) as first, open_runner(tflite, threads=threads) as second:
+    with (
+        open_runner(onnx, threads=threads, trust=trust) as first,
+        open_runner(tflite, threads=threads, trust=trust) as second,
+    ):
         times_ns: list[list[int]] = [[], []]
         for position, picture in enumerate(pictures(_WARM_UP + _ROUNDS)):
             answers = [_timed(runner, picture) for runner in (first, second)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..common.errors import EdgeError
 from ..common.progress import Progress, silent
 from .classifier import Classifier, Prediction
-from .picture import Kind, Prepared, prepare
+from .picture import Kind, Prepared, prepare, read_bounded
 
 STANDARD_INPUT = "-"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
@@ -87,4 +87,4 @@ def is_picture(path: Path) -> bool:
 
 def picture_of(name: str) -> str | bytes:
     """Return what the classifier is given for a name: the bytes of standard input for ``-``, else the path."""
-    return sys.stdin.buffer.read() if name == STANDARD_INPUT else name
+    return read_bounded(sys.stdin.buffer, "standard input") if name == STANDARD_INPUT else name

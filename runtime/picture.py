@@ -6,7 +6,7 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ Kind = Literal["auto", "dataset", "photo"]
 """What a picture is taken for; ``auto`` looks at it."""
 MAX_PIXELS = 64_000_000
 """More are not decoded: a forged header can claim billions. A JPEG is decoded at reduced size, which is what counts."""
+MAX_BYTES = 4 * MAX_PIXELS
+"""So much is read of a pipe or of standard input; a file is not read before its header has told its size."""
 MIN_SIDE = 8
 """Smaller pictures show nothing."""
 PHOTO_SIDE = 256
@@ -140,12 +142,24 @@ def _standardise(image: Image.Image, name: str) -> Image.Image:
 def _source(path: Path) -> bytes | Path:
     """Return the path of a file that can be read, its content where it is empty or a pipe: that opens only once."""
     try:
-        if not path.is_file():
-            return path.read_bytes()
         with path.open("rb") as stream:
+            if not path.is_file():
+                return read_bounded(stream, str(path))
             return path if stream.read(1) else b""
     except OSError as error:
         raise EdgeError(f"cannot read {path}", expected="a picture", got=error.strerror or str(error)) from error
+
+
+def read_bounded(stream: BinaryIO, name: str) -> bytes:
+    """Read a picture from a stream, which need not end.
+
+    Raises:
+        EdgeError: it is longer than `MAX_BYTES`.
+    """
+    content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise EdgeError(f"{name} is too large", expected=f"a picture of at most {MAX_BYTES:,} bytes", got="more")
+    return content
 
 
 def _image_of_array(array: npt.NDArray[np.uint8]) -> Image.Image:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -14,8 +16,8 @@ import numpy.typing as npt
 from ..common.closing import Closing
 from ..common.errors import EdgeError
 from ..common.quiet import quiet_standard_error
-from .card import ModelCard, read_onnx_card, read_tflite_card
-from .integrity import require_intact
+from .card import ModelCard
+from .trust import Trust, trusted_card
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -25,6 +27,8 @@ _CPUINFO = Path("/proc/cpuinfo")
 SUFFIXES = (".onnx", ".tflite")
 MAX_THREADS = 256
 """The runtimes start as many threads as they are told, or fail; no device of ours has more processors."""
+TRUST = Trust()
+"""Nothing but the digest."""
 
 
 class Runner(Protocol):
@@ -59,20 +63,22 @@ class ExportedRunner(Closing):
     Attributes:
         name: file name without suffix.
         format: ``onnx`` or ``tflite``.
-        card: what the file says about itself.
+        card: what the file says about itself; None where it says nothing, and that was allowed.
+        labels: the names of the classes; numbers, where the file names none.
     """
 
     format = ""
 
-    def __init__(self, path: Path, card: ModelCard) -> None:
+    def __init__(self, path: Path, card: ModelCard | None, classes: int) -> None:
         self.name = path.stem
         self.path = path
         self.card = card
+        self.labels = card.labels if card is not None else tuple(f"class {index}" for index in range(classes))
 
     @property
     def classes(self) -> int:
         """Number of classes."""
-        return len(self.card.labels)
+        return len(self.labels)
 
     def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Map uint8 ``(n, 28, 28)`` to probabilities, float32 ``(n, classes)``.
@@ -94,19 +100,21 @@ class OnnxRunner(ExportedRunner):
 
     format = "onnx"
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
+    def __init__(self, path: Path, *, threads: int = 1, trust: Trust = TRUST) -> None:
         """Load the model at `path` with `threads` threads.
 
         Raises:
-            EdgeError: not an ONNX file, truncated, changed, without a ModelCard, or with other shapes.
+            EdgeError: not an ONNX file, truncated, changed, without a ModelCard, or with other shapes; or it has not
+                proved what `trust` asks for.
         """
-        self._session = open_session(path, session_options(threads))
-        super().__init__(path, read_onnx_card(session_metadata(self._session, path), source=str(path)))
+        with _unchanged(path):
+            card = trusted_card(path, trust)
+            self._session = open_session(path, session_options(threads))
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         got = [(node.type, _free_batch(node.shape)) for node in (*inputs, *outputs)]
+        super().__init__(path, card, _classes_in(got))
         expected = [("tensor(uint8)", ["n", SIDE, SIDE]), ("tensor(float)", ["n", self.classes])]
         _require_contract(path, expected=expected, got=got)
-        require_intact(path, self.card)
         self._input, self._outputs = inputs[0].name, [outputs[0].name]
 
     def _infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -126,20 +134,21 @@ class LiteRTRunner(ExportedRunner):
 
     format = "tflite"
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
+    def __init__(self, path: Path, *, threads: int = 1, trust: Trust = TRUST) -> None:
         """Load the model at `path` with `threads` threads.
 
         Raises:
             EdgeError: LiteRT is not installed, or the file is no TFLite model, truncated, changed, without a ModelCard,
-                or with other shapes.
+                or with other shapes; or it has not proved what `trust` asks for.
         """
-        super().__init__(path, read_tflite_card(path))
         self._turn = threading.Lock()
-        self._interpreter = open_interpreter(path, threads)
+        with _unchanged(path):
+            card = trusted_card(path, trust)
+            self._interpreter = open_interpreter(path, threads)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         got = [(np.dtype(node["dtype"]).name, node["shape"].tolist()) for node in (*inputs, *outputs)]
+        super().__init__(path, card, _classes_in(got))
         _require_contract(path, expected=[("uint8", [1, SIDE, SIDE]), ("float32", [1, self.classes])], got=got)
-        require_intact(path, self.card)
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
 
     def _infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -156,19 +165,26 @@ class LiteRTRunner(ExportedRunner):
         del self._interpreter
 
 
-def open_runner(path: Path, *, threads: int = 1) -> ExportedRunner:
+def open_runner(path: Path, *, threads: int = 1, trust: Trust | None = None) -> ExportedRunner:
     """Open an exported model with the runtime of its format.
 
+    Args:
+        path: an .onnx or .tflite file.
+        threads: processor threads.
+        trust: what the file must prove first; None is its digest, and a signature where the environment asks for one.
+
     Raises:
-        EdgeError: missing, a folder, empty, of an unknown kind, damaged, or `threads` not from 1 to `MAX_THREADS`.
+        EdgeError: missing, a folder, empty, of an unknown kind, damaged, not trusted, or `threads` not from 1 to
+            `MAX_THREADS`.
     """
+    trust = Trust.chosen() if trust is None else trust
     if not 1 <= threads <= MAX_THREADS:
         raise EdgeError("unusable number of threads", expected=f"1 to {MAX_THREADS}", got=str(threads))
     check_file(path)
     if path.suffix == ".onnx":
-        return OnnxRunner(path, threads=threads)
+        return OnnxRunner(path, threads=threads, trust=trust)
     if path.suffix == ".tflite":
-        return LiteRTRunner(path, threads=threads)
+        return LiteRTRunner(path, threads=threads, trust=trust)
     raise EdgeError(
         f"cannot run {path}", expected=f"a file ending in {' or '.join(SUFFIXES)}", got=path.suffix or "none"
     )
@@ -224,20 +240,6 @@ def open_session(path: Path, options: onnxruntime.SessionOptions) -> onnxruntime
         raise EdgeError(f"cannot load {path}", expected="a whole ONNX model", got=str(error), hint=hint) from error
 
 
-def session_metadata(session: onnxruntime.InferenceSession, path: Path) -> dict[str, str]:
-    """Return the model's ``metadata_props``.
-
-    Raises:
-        EdgeError: they are not text.
-    """
-    try:
-        metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
-    except UnicodeDecodeError as error:
-        hint = "export or copy it again"
-        raise EdgeError(f"{path} has damaged metadata", expected="UTF-8", got=str(error), hint=hint) from error
-    return metadata
-
-
 def _free_batch(shape: list[Any]) -> list[Any]:
     """Return an ONNX shape with the first dimension called ``n`` where it is free, by whatever name.
 
@@ -282,6 +284,37 @@ def open_interpreter(path: Path, threads: int) -> Any:
         hint = "export or copy it again"
         raise EdgeError(f"cannot load {path}", expected="a whole TFLite model", got=str(error), hint=hint) from error
     return interpreter
+
+
+@contextlib.contextmanager
+def _unchanged(path: Path) -> Iterator[None]:
+    """Check that the file is the same one at the end of the block: what was proved of it is true of what was loaded.
+
+    Raises:
+        EdgeError: it was replaced or written to meanwhile.
+    """
+    before = _state(path)
+    yield
+    if _state(path) != before:
+        raise EdgeError(f"{path} was changed while it was loaded", hint="try again when nobody writes to it")
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _classes_in(contract: Sequence[tuple[str, Any]]) -> int:
+    """Return the number of classes that the last output has, or 0 where that is no number.
+
+    >>> _classes_in([("uint8", [1, 28, 28]), ("float32", [1, 10])]), _classes_in([("float32", [1, "n"])])
+    (10, 0)
+    """
+    sides = contract[-1][1] if contract else []
+    return sides[-1] if sides and isinstance(sides[-1], int) else 0
 
 
 def _require_contract(path: Path, *, expected: object, got: object) -> None:

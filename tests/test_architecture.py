@@ -26,10 +26,20 @@ MAY_IMPORT = {
 MAY_KNOW = {
     "common": set(),
     "dataset": {"numpy"},
-    "runtime": {"numpy", "onnxruntime", "PIL", "ai_edge_litert"},
+    "runtime": {"numpy", "onnxruntime", "PIL", "ai_edge_litert", "cryptography"},
     "benchmarks": {"numpy", "matplotlib"},
     "train": {"numpy", "matplotlib", "tensorflow", "keras", "optuna", "sqlalchemy"},
-    "export": {"numpy", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai_edge_litert", "flatbuffers"},
+    "export": {
+        "numpy",
+        "tensorflow",
+        "keras",
+        "tf2onnx",
+        "onnx",
+        "onnxruntime",
+        "ai_edge_litert",
+        "flatbuffers",
+        "cryptography",
+    },
     "commands": {"typer"},
 }
 
@@ -85,7 +95,17 @@ def test_predict_imports_neither_tensorflow_nor_matplotlib(int8_onnx: Path, png:
     arguments = ["predict", str(png), "--model", str(int8_onnx), "--backend", "onnxruntime"]
     loaded = loaded_by(f"from fmnist_edge.cli import main\ntry: main({arguments!r})\nexcept SystemExit: pass")
     assert "onnxruntime" in loaded
-    assert not loaded & {"tensorflow", "keras", "matplotlib", "scipy", "ai_edge_litert", "onnx", "typer", "csv"}
+    assert not loaded & {
+        "tensorflow",
+        "keras",
+        "matplotlib",
+        "scipy",
+        "ai_edge_litert",
+        "onnx",
+        "typer",
+        "csv",
+        "cryptography",
+    }
     assert not loaded & {"_hashlib", "zipfile", "email"}  # megabytes and milliseconds of every start
 
 

@@ -23,7 +23,21 @@ from fmnist_edge.cli import main
 
 Run = Callable[..., "Done"]
 PHOTOS = Path(__file__).parent / "data" / "photos"
-COMMANDS = ("data", "train", "tune", "export", "inspect", "predict", "watch", "camera", "evaluate", "benchmark", "demo")
+COMMANDS = (
+    "data",
+    "train",
+    "tune",
+    "export",
+    "inspect",
+    "sign",
+    "verify",
+    "predict",
+    "watch",
+    "camera",
+    "evaluate",
+    "benchmark",
+    "demo",
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,8 @@ def test_version_and_help(run: Run) -> None:
         "tune",
         "export",
         "inspect",
+        "sign",
+        "verify",
         "predict",
         "watch",
         "camera",

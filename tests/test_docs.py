@@ -29,6 +29,8 @@ COMMANDS = (
     "tune",
     "export",
     "inspect",
+    "sign",
+    "verify",
     "predict",
     "watch",
     "camera",
@@ -167,6 +169,18 @@ def test_the_commands_of_the_page_on_benchmarking_run_in_their_order(trained: Pa
         assert (trained / folder / "report.html").is_file()
 
 
+def test_the_commands_of_the_page_on_security_run_in_their_order(trained: Path, test_split: Split) -> None:
+    Image.fromarray(test_split.images[0]).save(trained / "picture.png")
+    commands = commands_of(ROOT / "docs" / "security.md")
+    assert "fmnist-edge sign exports/fmnist-seed-int8.onnx --key maker.key" in commands
+    digests = [command for command in commands if "sha256sum" in command or command.startswith("tail ")]
+    said = [subprocess.check_output(["bash", "-c", command], cwd=trained, text=True)[:64] for command in digests]
+    assert said[0] == said[1]
+    for command in commands:
+        run(command, trained)
+    assert (trained / "exports" / "fmnist-compact-int8.tflite.sig").is_file()
+
+
 @pytest.mark.skipif(bool(missing_tools()), reason="no emulator on this machine; run: make system")
 def test_the_command_for_an_emulated_board_runs(trained: Path) -> None:
     run(f"{ON_A_BOARD} --rounds 1", trained)
@@ -209,7 +223,7 @@ def test_the_page_of_commands_is_current(monkeypatch: pytest.MonkeyPatch) -> Non
     assert page.read_text(encoding="utf-8") == help_page(), "run: make docs"
 
 
-PAGES = ("architecture", "benchmarking", "export", "models", "tuning")
+PAGES = ("architecture", "benchmarking", "export", "models", "security", "tuning")
 
 
 @pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", *(f"docs/{name}.md" for name in PAGES)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from fmnist_edge.common.box import NAMES
+from fmnist_edge.common.files import sha256_hex
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -70,6 +72,31 @@ def test_the_models_in_the_box_are_in_both_distributions_to_the_byte(wheel: Path
             assert member.read() == path.read_bytes()
 
 
+def build_copy(folder: Path, *, reverse: bool, mode: int, age_s: int) -> bytes:
+    """Build the wheel of a copy of the tree: its files written in another order, at another time, with other rights."""
+    folders = {path.split("/", maxsplit=1)[0] for path in PACKAGES}
+    inside = [path for name in folders for path in (ROOT / name).rglob("*") if "__pycache__" not in path.parts]
+    beside = ("py.typed", "LICENSE", "README.md", "pyproject.toml", "Makefile")
+    files = [*ROOT.glob("*.py"), *(ROOT / name for name in beside)]
+    for path in sorted([*files, *(path for path in inside if path.is_file())], reverse=reverse):
+        copy = folder / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+        copy.chmod(mode)
+        os.utime(copy, (1_700_000_000 - age_s,) * 2)
+    command = ["make", "wheel", "READY=", f"VENV={sys.prefix}"]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+    subprocess.run(command, check=True, capture_output=True, env=environment, cwd=folder)
+    (path,) = (folder / "dist").glob("*.whl")
+    return path.read_bytes()
+
+
+def test_two_builds_give_the_same_bytes(tmp_path: Path) -> None:
+    one = build_copy(tmp_path / "one", reverse=False, mode=0o644, age_s=0)
+    other = build_copy(tmp_path / "other", reverse=True, mode=0o600, age_s=400 * 86_400)
+    assert sha256_hex(one) == sha256_hex(other)
+
+
 @pytest.fixture(scope="module")
 def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a fresh virtual environment with the wheel's base dependencies only."""
@@ -86,7 +113,16 @@ def test_the_base_install_is_light(bare_python: Path) -> None:
     listed = subprocess.run([bare_python, "-m", "pip", "list", "--format=json"], check=True, capture_output=True)
     names = {entry["name"].lower() for entry in json.loads(listed.stdout)}
     assert {"fmnist-edge", "numpy", "onnxruntime", "pillow", "typer"} <= names
-    assert not names & {"tensorflow", "keras", "onnx", "tf2onnx", "matplotlib", "scipy", "ai-edge-litert"}
+    assert not names & {
+        "tensorflow",
+        "keras",
+        "onnx",
+        "tf2onnx",
+        "matplotlib",
+        "scipy",
+        "ai-edge-litert",
+        "cryptography",
+    }
 
 
 def test_the_runtime_predicts_without_tensorflow(bare_python: Path, int8_onnx: Path, png: Path) -> None:
@@ -128,6 +164,9 @@ def test_a_photo_is_predicted_right_after_installation(bare_python: Path, tmp_pa
         (["evaluate", "model.keras"], "fmnist-edge[train]"),
         (["predict", "boot.png", "--model", "int8.tflite"], "fmnist-edge[litert]"),
         (["inspect", "int8.tflite"], "fmnist-edge[inspect]"),
+        (["predict", "boot.png", "--model", "int8.tflite", "--require-signature", "maker.pub"], "fmnist-edge[sign]"),
+        (["sign", "int8.tflite", "--key", "maker.key"], "fmnist-edge[sign]"),
+        (["verify", "int8.tflite", "--public-key", "maker.pub"], "fmnist-edge[sign]"),
     ],
 )
 def test_what_needs_an_extra_names_it(

@@ -26,6 +26,8 @@ LINES = [
     "a.png --top 1 --top 2",
     "--json --json a.png",
     "a.png --threads 0",
+    "a.png --allow-unverified",
+    "--require-signature maker.pub a.png",
 ]
 LEFT = [
     "",
@@ -71,6 +73,8 @@ def test_it_reads_as_typer_does(line: str, monkeypatch: pytest.MonkeyPatch) -> N
         "show": None,
         "backend": "auto",
         "threads": 1,
+        "allow_unverified": False,
+        "require_signature": None,
         "as_json": False,
         "as_csv": False,
     }

@@ -13,6 +13,10 @@ from ..common.closing import Closing
 from ..common.errors import EdgeError
 
 _BATCH = 250
+MAX_MEMBERS = 100
+MAX_RATIO = 4
+MAX_SLACK_BYTES = 16 << 20
+"""What a .keras file may unpack to: so many files, and so many times its size and so much more."""
 
 
 def load_keras_model(path: Path) -> keras.Model:
@@ -26,6 +30,7 @@ def load_keras_model(path: Path) -> keras.Model:
     if not zipfile.is_zipfile(path):
         got = f"{path.stat().st_size:,} bytes that are no zip archive"
         raise EdgeError(f"cannot load {path}", expected="a whole .keras file", got=got, hint="train or copy it again")
+    _require_plain_archive(path)
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras lets KeyError, OSError, TypeError, ValueError and zipfile's own through
@@ -33,6 +38,26 @@ def load_keras_model(path: Path) -> keras.Model:
         raise EdgeError(f"cannot load {path}", expected="a Keras 3 model", got=str(error), hint=hint) from error
     check_shapes(model, str(path))
     return model
+
+
+def _require_plain_archive(path: Path) -> None:
+    """Check what is in a .keras file before it is unpacked: Keras stores its weights as they are, not compressed.
+
+    Raises:
+        EdgeError: it would unpack to many times its size, to too many files, or outside its folder.
+    """
+    hint = "train or copy it again"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise EdgeError(f"cannot load {path}", expected="a whole .keras file", got=str(error), hint=hint) from error
+    odd = [name for name in (member.filename for member in members) if name.startswith("/") or ".." in name.split("/")]
+    size, bound = sum(member.file_size for member in members), MAX_RATIO * path.stat().st_size + MAX_SLACK_BYTES
+    if odd or len(members) > MAX_MEMBERS or size > bound:
+        got = repr(odd[0]) if odd else f"{len(members):,} files of {size:,} bytes in all"
+        expected = f"at most {MAX_MEMBERS} files of {bound:,} bytes inside"
+        raise EdgeError(f"cannot load {path}", expected=expected, got=got, hint=hint)
 
 
 def check_shapes(model: keras.Model, name: str) -> None:

@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from ...common.errors import EdgeError
 from ...runtime.runner import ExportedRunner, open_runner
+from ...runtime.trust import Trust
+from ..probe import UNVERIFIED
 
 
 def mark() -> None:
@@ -37,9 +39,10 @@ def answer_all(runner: ExportedRunner, images: npt.NDArray[np.uint8]) -> list[in
 
 def main(arguments: list[str]) -> int:
     """Answer all images of a file and print the labels; an expected error is one line."""
-    model, images = Path(arguments[0]), np.load(arguments[1])
+    model, images = Path(arguments[0]), np.load(arguments[1], allow_pickle=False)
+    trust = Trust(verify=UNVERIFIED not in arguments[2:])  # signatures are checked where boards are emulated
     try:
-        with open_runner(model) as runner:
+        with open_runner(model, trust=trust) as runner:
             labels = answer_all(runner, images)
     except EdgeError as error:
         sys.stderr.write(f"{error}\n")

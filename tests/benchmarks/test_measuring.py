@@ -47,7 +47,8 @@ def test_each_model_gets_its_own_figures(
 ) -> None:
     asked: list[tuple[str, int]] = []
 
-    def cold_start(path: Path, *, threads: int) -> str:
+    def cold_start(path: Path, *, threads: int, verify: bool) -> str:
+        assert verify
         asked.append((path.name, threads))
         return f"cold start of {path.name}"
 
@@ -86,13 +87,15 @@ def test_counts_of_boards_reach_their_models_and_are_kept(
     """The emulator itself is tested with the boards; here it is who gets which count."""
     asked: list[str] = []
 
-    def count(models: list[Path], pixels: Any, boards: list[Board], sysroot: object) -> list[BoardMeasurement]:
+    def count(
+        models: list[Path], pixels: Any, boards: list[Board], sysroot: object, **_: object
+    ) -> list[BoardMeasurement]:
         asked.append(models[0].name)
         return [BoardMeasurement(board.name, models[0].name, len(asked), 9, len(pixels), 20) for board in boards]
 
     monkeypatch.setattr(measuring, "measure_boards", count)
     monkeypatch.setattr(measuring, "prepare", lambda progress: "sysroot")
-    monkeypatch.setattr(measuring, "measure_cold_start", lambda path, threads: ColdStart(1.0, 1))
+    monkeypatch.setattr(measuring, "measure_cold_start", lambda path, threads, verify: ColdStart(1.0, 1))
     options, kept = MeasureOptions(rounds=1, boards=("pi4", "pi5")), Kept(tmp_path / "kept")
     first = measure_models(results, model_paths, images, options, kept=kept).results
     again = measure_models(results, model_paths, images, options, kept=kept).results

@@ -55,16 +55,16 @@ def test_peak_memory_counts_what_a_process_takes_even_when_it_is_given_back() ->
 
 
 def test_the_medians_of_several_processes_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked: list[tuple[Path, int]] = []
+    asked: list[tuple[Path, int, bool]] = []
     answers = iter([ColdStart(300.0, 7), ColdStart(100.0, 5), ColdStart(9_000.0, 900)])
 
-    def run(model: Path, threads: int) -> ColdStart:
-        asked.append((model, threads))
+    def run(model: Path, threads: int, verify: bool) -> ColdStart:
+        asked.append((model, threads, verify))
         return next(answers)
 
     monkeypatch.setattr(probe, "_run", run)
     assert measure_cold_start(tmp_path, threads=4, runs=3) == ColdStart(300.0, 7)
-    assert asked == [(tmp_path, 4)] * 3
+    assert asked == [(tmp_path, 4, True)] * 3
 
 
 def test_the_process_prints_one_line_of_json(int8_onnx: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +91,7 @@ def test_without_proc_the_units_of_getrusage_are_the_platform_s(
 def test_a_process_that_fails_says_why_in_its_last_line(garbage: Path) -> None:
     with pytest.raises(
         EdgeError,
-        match=r"a fresh process could not run .*garbage\.onnx; got .*cannot load .*expected a whole ONNX model",
+        match=r"a fresh process could not run .*garbage\.onnx; got .*garbage\.onnx has no ModelCard",
     ) as caught:
         measure_cold_start(garbage, runs=1)
     assert "Traceback" not in str(caught.value)

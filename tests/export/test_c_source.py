@@ -25,7 +25,7 @@ from fmnist_edge.export.c_source import RESOLVER, header_path, header_text, sour
 from fmnist_edge.export.exporter import export
 from fmnist_edge.export.flatbuffer import operator_name, read_model, write_model
 from fmnist_edge.export.recipe import INT8, INT16X8
-from fmnist_edge.export.tflite import append_card
+from fmnist_edge.export.tflite_file import append_card
 from fmnist_edge.export.trace import infer
 from fmnist_edge.runtime.card import ModelCard, read_tflite_card
 

@@ -17,6 +17,8 @@ import keras
 import numpy as np
 import onnx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from keras import layers
 
 from fmnist_edge.common.errors import EdgeError
@@ -39,8 +41,10 @@ from fmnist_edge.export.recipe import (
     Recipe,
     possible_pairs,
 )
+from fmnist_edge.export.signing import Signer
 from fmnist_edge.runtime import open_runner
 from fmnist_edge.runtime.card import ModelCard, read_onnx_card, read_tflite_card
+from fmnist_edge.runtime.trust import Trust
 from fmnist_edge.train.keras_model import KerasRunner
 
 from .onnx_models import half_quantized
@@ -420,3 +424,18 @@ def test_a_model_that_is_not_there_is_refused_before_a_folder_is_made(tmp_path: 
     with pytest.raises(EdgeError, match=r"no model at .*none.keras"):
         export(tmp_path / "none.keras", [FLOAT32], ["tflite"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_exported_is_signed_at_once(compact_run: Path, tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    written = export(compact_run, [RECIPES["float32"]], ["tflite"], tmp_path, signer=Signer(key))
+    (tmp_path / "maker.pub").write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    with open_runner(written[0].path, trust=Trust(signed_by=tmp_path / "maker.pub")) as runner:
+        assert runner.card is not None
+
+
+def test_c_source_is_not_signed(compact_run: Path, tmp_path: Path) -> None:
+    signer = Signer(ec.generate_private_key(ec.SECP256R1()))
+    with pytest.raises(EdgeError, match=r"C source is not signed; next: leave --sign-key out; sign the firmware"):
+        export(compact_run, [RECIPES["int8"]], ["c"], tmp_path, signer=signer)
+    assert list(tmp_path.iterdir()) == []

@@ -23,8 +23,8 @@ from fmnist_edge.export.inspection import Inspection, inspect, require_promised
 from fmnist_edge.export.inspection_tables import description, errors_table, operators_table, short_name, summary
 from fmnist_edge.export.onnx_file import append_card
 from fmnist_edge.export.recipe import FLOAT32, FORMATS, Format
-from fmnist_edge.export.tflite import append_card as append_tflite_card
 from fmnist_edge.export.tflite import convert_float
+from fmnist_edge.export.tflite_file import append_card as append_tflite_card
 from fmnist_edge.runtime import ModelCard
 from fmnist_edge.runtime.card import read_onnx_card, read_tflite_card
 
@@ -201,7 +201,7 @@ def test_a_damaged_card_is_a_fault(int8_onnx: Path, tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(carded(graph, card, card_version=7))
     inspection = inspect(tmp_path / "a.onnx")
     assert inspection.card is None
-    assert "expected card version 1; got 7" in inspection.faults[0]
+    assert "expected card version 2; got 7" in inspection.faults[0]
 
 
 # --- files of others, and no model files ------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.export.onnx_file import append_card, check_model
 from fmnist_edge.export.recipe import RECIPES
 from fmnist_edge.runtime.card import ONNX_KEY, read_onnx_card
+from fmnist_edge.runtime.integrity import SEAL_KEY
 
 IN_ONNX = [name for name, recipe in RECIPES.items() if "onnx" not in recipe.refusals]
 
@@ -22,7 +23,7 @@ def test_the_card_stands_behind_the_graph(recipe: str, exports: Path) -> None:
     path = exports / f"fmnist-compact-{recipe}.onnx"
     content = path.read_bytes()
     metadata = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
-    assert list(metadata) == [ONNX_KEY]
+    assert list(metadata) == [ONNX_KEY, SEAL_KEY]
     card = read_onnx_card(metadata, source="it")
     graph = content[: card.graph_bytes]
     assert hashlib.sha256(graph).hexdigest() == card.graph_sha256

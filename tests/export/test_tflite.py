@@ -21,7 +21,8 @@ from fmnist_edge.dataset import LABELS, Split
 from fmnist_edge.export.calibration import Calibration
 from fmnist_edge.export.flatbuffer import operator_name, read_model, write_model
 from fmnist_edge.export.recipe import DYNAMIC, FLOAT32, RECIPES
-from fmnist_edge.export.tflite import append_card, convert_float, convert_int16x8, convert_scaled, quantize_int8
+from fmnist_edge.export.tflite import convert_float, convert_int16x8, convert_scaled, quantize_int8
+from fmnist_edge.export.tflite_file import append_card
 from fmnist_edge.runtime.card import TFLITE_MEMBER, read_tflite_card
 from fmnist_edge.train.keras_model import KerasRunner
 

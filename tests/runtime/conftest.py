@@ -12,6 +12,7 @@ from fmnist_edge.common.files import sha256_hex
 from fmnist_edge.dataset import LABELS
 from fmnist_edge.runtime import ModelCard
 from fmnist_edge.runtime.card import CARD_VERSION, ONNX_KEY
+from fmnist_edge.runtime.integrity import SEAL_KEY, UNSEALED, seal
 
 OnnxMaker = Callable[..., Path]
 GOOD = "a card with the digest of the graph"
@@ -47,6 +48,8 @@ def make_onnx(tmp_path: Path, card: ModelCard) -> OnnxMaker:
         sides: Sequence[int] = (28, 28),
         pixels: str = "UINT8",
         classes: int = len(LABELS),
+        sealed: bool = True,
+        about: ModelCard | None = None,
     ) -> Path:
         from onnx import ModelProto, TensorProto, helper
 
@@ -64,12 +67,18 @@ def make_onnx(tmp_path: Path, card: ModelCard) -> OnnxMaker:
         model: ModelProto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         content = model.SerializeToString()
         if text == GOOD:
-            text = dataclasses.replace(card, graph_bytes=len(content), graph_sha256=sha256_hex(content)).to_json()
+            text = dataclasses.replace(
+                about or card, graph_bytes=len(content), graph_sha256=sha256_hex(content)
+            ).to_json()
         if text is not None:
             raw = text if isinstance(text, bytes) else text.encode()
             placeholder = ModelProto()
             placeholder.metadata_props.add(key=ONNX_KEY, value="?" * len(raw))
             content += placeholder.SerializeToString().replace(b"?" * len(raw), raw)  # a str could hold UTF-8 only
+        if sealed:
+            end = ModelProto()
+            end.metadata_props.add(key=SEAL_KEY, value=UNSEALED.decode())
+            content = seal(content + end.SerializeToString())
         path = tmp_path / "tiny.onnx"
         path.write_bytes(content)
         return path

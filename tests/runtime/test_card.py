@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tracemalloc
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -104,10 +106,10 @@ def test_exported_files_say_what_they_are(int8_onnx: Path, int8_tflite: Path) ->
         (lambda card: "[" * 100_000, "it has a damaged ModelCard; expected JSON; got maximum recursion depth"),
         (lambda card: "[1]", "it has a damaged ModelCard; expected a JSON object; next: export the model again"),
         (
-            lambda card: changed(card, card_version=2),
-            "cannot read the ModelCard of it; expected card version 1; got 2; next: update fmnist-edge",
+            lambda card: changed(card, card_version=3),
+            "cannot read the ModelCard of it; expected card version 2; got 3; next: update fmnist-edge",
         ),
-        (lambda card: "{}", "cannot read the ModelCard of it; expected card version 1; got None"),
+        (lambda card: "{}", "cannot read the ModelCard of it; expected card version 2; got None"),
         (lambda card: '{"card_version": 1}', "damaged ModelCard; expected all fields; got no name, arch, .*graph_sha"),
         (lambda card: card.to_json().replace('"arch"', '"Arch"'), "expected all fields; got no arch; next: export"),
         (lambda card: changed(card, labels="abc"), "expected all fields; got labels that are no list of names"),
@@ -210,7 +212,7 @@ def test_an_onnx_file_without_a_card_or_with_a_damaged_one(make_onnx: Callable[.
 
 
 def test_an_onnx_file_that_is_cut_anywhere_has_no_card(make_onnx: Callable[..., Path]) -> None:
-    path = make_onnx()
+    path = make_onnx(sealed=False)
     content = path.read_bytes()
     for end in range(len(content)):
         path.write_bytes(content[:end])
@@ -235,3 +237,147 @@ def test_fields_of_a_fixed_size_are_passed_over(make_onnx: Callable[..., Path], 
 def test_an_onnx_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(EdgeError, match=r"cannot read .*absent\.onnx; expected a model file; got No such file"):
         read_onnx_file_card(tmp_path / "absent.onnx")
+
+
+# --- forged on purpose -----------------------------------------------------------------------------------------------
+
+
+def deep(levels: int) -> object:
+    value: object = "end"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+WRONG: list[tuple[str, object, str]] = [
+    ("name", 1, "name that is no text"),
+    ("arch", None, "arch that is no text"),
+    ("recipe", ["int8"], "recipe that is no text"),
+    ("labels", [], "labels that are no list of names"),
+    ("labels", ["a"] * 1_001, "labels that are no list of names"),
+    ("input", [], "input that is no map"),
+    ("output", "n", "output that is no map"),
+    ("calibration", [1], "calibration that is no map with a list of indices"),
+    ("calibration", {"indices": 5}, "calibration that is no map with a list of indices"),
+    ("training", 0.5, "training that is no map of options, versions and an accuracy"),
+    ("training", {"options": [1]}, "training that is no map of options, versions and an accuracy"),
+    ("training", {"versions": "1"}, "training that is no map of options, versions and an accuracy"),
+    ("training", {"validation_accuracy": "high"}, "training that is no map of options, versions and an accuracy"),
+    ("versions", {"onnx": 1}, "versions that is no map of texts"),
+    ("versions", None, "versions that is no map of texts"),
+    ("graph_bytes", "5", "graph_bytes that is no size"),
+    ("graph_bytes", -1, "graph_bytes that is no size"),
+    ("graph_bytes", 5.0, "graph_bytes that is no size"),
+    ("graph_bytes", True, "graph_bytes that is no size"),
+    ("graph_bytes", 1 << 64, "graph_bytes that is no size"),
+    ("graph_sha256", 7, "graph_sha256 that is no text"),
+    ("sqnr_db", {"a": 10**400}, "sqnr_db that is no map of numbers"),
+    ("sqnr_db", {"a": float("nan")}, "sqnr_db that is no map of numbers"),
+    ("confidence", 3, "confidence that is no map"),
+    ("mood", deep(20), "more than 16 maps within each other"),
+    ("arch", "x" * 10_001, "a text of 10,001 characters"),
+    ("labels", ["\x1b[2J"], "a control character in a text"),
+    ("labels", ["\ud800"], "a control character in a text"),
+    ("labels", ["tuo-kool-\u202e"], "a control character in a text"),
+    ("versions", {"a\nb": "1"}, "a control character in a text"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "got"), WRONG)
+def test_a_field_of_another_kind_is_one_clear_line(card: ModelCard, field: str, value: object, got: str) -> None:
+    match = f"it has a damaged ModelCard; expected all fields; got {got}; next: export the model again"
+    with pytest.raises(EdgeError, match=match):
+        ModelCard.from_json(changed(card, **{field: value}), source="it")
+
+
+@pytest.mark.parametrize("version", [True, 2.0, "2", None, [2], {}, 10**400])
+def test_a_version_of_another_kind_is_one_clear_line(card: ModelCard, version: object) -> None:
+    with pytest.raises(EdgeError, match=r"cannot read the ModelCard of it; expected card version 2; got .{1,40}; next"):
+        ModelCard.from_json(changed(card, card_version=version), source="it")
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(ModelCard)])
+@pytest.mark.parametrize("value", [None, True, -1, 1e999, "", [], {}, [[]], {"a": [None]}], ids=repr)
+def test_whatever_stands_in_a_field_it_is_read_or_refused_and_shown(
+    card: ModelCard, field: str, value: object, make_onnx: Callable[..., Path]
+) -> None:
+    from fmnist_edge.export.inspection import inspect
+    from fmnist_edge.export.inspection_tables import description, summary
+    from fmnist_edge.runtime.confidence import Confidence
+
+    text = changed(card, **{field: value})
+    try:
+        read = ModelCard.from_json(text, source="it")
+        Confidence.of_card(read, source="it")
+    except EdgeError:
+        return
+    inspection = inspect(make_onnx(text=read.to_json()))
+    assert summary(inspection)
+    assert description(inspection)
+    json.dumps(inspection.as_json())
+
+
+def archive_of(path: Path, members: list[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -> Path:
+    path.write_bytes(b"graph")
+    with zipfile.ZipFile(path, "a", method) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile warns of a name that comes twice
+        for name, content in members:
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("members", "match"),
+    [
+        ([("../../etc/cron.d/x", b"")], r"expected plain names of files; got '\.\./\.\./etc/cron\.d/x'; next: export"),
+        ([("/etc/passwd", b"")], "expected plain names of files; got '/etc/passwd'"),
+        ([("a b", b"")], "expected plain names of files; got 'a b'"),
+        ([("x" * 200, b"")], "expected plain names of files; got 'xxx"),
+        ([(TFLITE_MEMBER, b"{}")], "expected every name once; got one twice"),
+        ([(f"f{number}", b"") for number in range(16)], "expected at most 16 files behind it; got 17"),
+        ([("labels.txt", b" " * (MAX_CARD_BYTES + 1))], "expected at most 1,048,576 bytes; got 1,048,577"),
+    ],
+)
+def test_other_members_of_the_archive_are_bounded_before_one_is_read(
+    members: list[tuple[str, bytes]], match: str, card: ModelCard, tmp_path: Path
+) -> None:
+    path = archive_of(tmp_path / "a.tflite", [(TFLITE_MEMBER, card.to_json().encode()), *members])
+    with pytest.raises(EdgeError, match=rf"a\.tflite has an unusable ModelCard; {match}"):
+        read_tflite_card(path)
+
+
+def test_ten_thousand_members_are_not_walked_through(card: ModelCard, tmp_path: Path) -> None:
+    names = [(f"f{number}", b"") for number in range(10_000)]
+    with pytest.raises(EdgeError, match="expected at most 16 files behind it; got 10001"):
+        read_tflite_card(archive_of(tmp_path / "a.tflite", [(TFLITE_MEMBER, card.to_json().encode()), *names]))
+
+
+def test_a_member_that_says_it_is_small_and_is_not_is_no_card(tmp_path: Path, card: ModelCard) -> None:
+    path = archive_of(tmp_path / "a.tflite", [(TFLITE_MEMBER, bytes(400 << 20))], zipfile.ZIP_DEFLATED)
+    content = path.read_bytes()
+    path.write_bytes(content.replace((400 << 20).to_bytes(4, "little"), (1_000).to_bytes(4, "little")))
+    tracemalloc.start()
+    with pytest.raises(NoCardError):
+        read_tflite_card(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_compression_without_a_bound_is_no_card(method: int, tmp_path: Path, card: ModelCard) -> None:
+    with pytest.raises(NoCardError):
+        read_tflite_card(archive_of(tmp_path / "a.tflite", [(TFLITE_MEMBER, card.to_json().encode())], method))
+
+
+def test_metadata_with_many_entries_or_two_cards_is_refused(make_onnx: Callable[..., Path], card: ModelCard) -> None:
+    from onnx import ModelProto
+
+    for keys in ([ONNX_KEY], [f"k{number}" for number in range(16)]):
+        path, more = make_onnx(sealed=False), ModelProto()
+        for key in keys:
+            more.metadata_props.add(key=key, value=card.to_json())
+        path.write_bytes(path.read_bytes() + more.SerializeToString())
+        match = r"tiny\.onnx has an unusable ModelCard; expected at most 16 entries, one of them a ModelCard; got more"
+        with pytest.raises(EdgeError, match=match):
+            read_onnx_file_card(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +13,13 @@ import onnxruntime
 import pytest
 
 from fmnist_edge import EdgeError
+from fmnist_edge.common.files import sha256_hex
 from fmnist_edge.dataset import Split
+from fmnist_edge.export.tflite_file import append_card
 from fmnist_edge.runtime import ModelCard, open_runner
 from fmnist_edge.runtime import runner as runners
-from fmnist_edge.runtime.card import TFLITE_MEMBER
 from fmnist_edge.runtime.runner import ExportedRunner
+from fmnist_edge.runtime.trust import Trust
 
 IMAGES = np.zeros((2, 28, 28), np.uint8)
 
@@ -144,7 +145,7 @@ def test_onnxruntime_never_spins_and_is_exact_where_the_fast_kernels_saturate(
 
 
 def test_the_shared_part_of_the_runners_computes_nothing_itself(card: ModelCard) -> None:
-    with pytest.raises(NotImplementedError), ExportedRunner(Path("a.onnx"), card) as runner:
+    with pytest.raises(NotImplementedError), ExportedRunner(Path("a.onnx"), card, 10) as runner:
         runner.infer(IMAGES)
 
 
@@ -206,16 +207,19 @@ def test_another_suffix_is_refused(tmp_path: Path, name: str, got: str) -> None:
 
 
 NO_ONNX = r"cannot load .*model\.onnx; expected a whole ONNX model; got .*; next: export or copy it again"
+NO_TFLITE = r"cannot load .*model\.tflite; expected a whole TFLite model; got .*; next: export or copy it again"
 NO_CARD = r"model\.\w+ has no ModelCard; got a file that is truncated or was not exported by fmnist-edge; next: "
 
 
-@pytest.mark.parametrize(("suffix", "match"), [("onnx", NO_ONNX), ("tflite", NO_CARD)])
+@pytest.mark.parametrize(("suffix", "match"), [("onnx", NO_ONNX), ("tflite", NO_TFLITE)])
 @pytest.mark.parametrize("content", [b"x", b"This is text.\n" * 100, b"version https://git-lfs.github.com/spec/v1\n"])
 def test_text_is_no_model(tmp_path: Path, suffix: str, match: str, content: bytes) -> None:
     path = tmp_path / f"model.{suffix}"
     path.write_bytes(content)
-    with pytest.raises(EdgeError, match=match):
+    with pytest.raises(EdgeError, match=NO_CARD):
         open_runner(path)
+    with pytest.raises(EdgeError, match=match):
+        open_runner(path, trust=Trust(verify=False))
 
 
 @pytest.mark.parametrize("cut", [1, 4, 8, 100, 0.25, 0.5, 0.75, 0.99, -100, -22, -1])
@@ -223,7 +227,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path, int8: Path
     content = int8.read_bytes()
     path = tmp_path / f"model{int8.suffix}"
     path.write_bytes(content[: int(cut * len(content)) if isinstance(cut, float) else cut])
-    with pytest.raises(EdgeError, match=NO_ONNX if int8.suffix == ".onnx" else NO_CARD):
+    with pytest.raises(EdgeError, match=f"{NO_CARD}|was changed or damaged"):
         open_runner(path)
 
 
@@ -261,8 +265,8 @@ def test_a_model_without_a_card_is_refused(make_onnx: Callable[..., Path]) -> No
     ("text", "match"),
     [
         ("{", r"tiny\.onnx has a damaged ModelCard; expected JSON; got "),
-        (b"{\xff}", r"tiny\.onnx has damaged metadata; expected UTF-8; got .*; next: export or copy it again"),
-        ('{"card_version": 2}', r"cannot read the ModelCard of .*tiny\.onnx; expected card version 1; got 2; next: "),
+        (b"{\xff}", r"tiny\.onnx has no ModelCard; got a file that is truncated or was not exported by fmnist-edge"),
+        ('{"card_version": 3}', r"cannot read the ModelCard of .*tiny\.onnx; expected card version 2; got 3; next: "),
         ('{"card_version": 1, "labels": []}', r"tiny\.onnx has a damaged ModelCard; expected all fields; got no name"),
     ],
 )
@@ -293,14 +297,13 @@ def test_a_card_that_promises_other_classes_than_the_graph_has_is_refused(
     make_onnx: Callable[..., Path], other_labels: ModelCard
 ) -> None:
     with pytest.raises(EdgeError, match=r"expected .*\['n', 3\]\)\]; got .*\['n', 10\]\)\]"):
-        open_runner(make_onnx(text=other_labels.to_json()))
+        open_runner(make_onnx(about=other_labels))
 
 
 def with_card(path: Path, graph: bytes, card: ModelCard) -> Path:
     """Write a .tflite file whose card stands behind `graph`."""
-    path.write_bytes(graph)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(TFLITE_MEMBER, card.to_json())
+    fields = {"graph_bytes": len(graph), "graph_sha256": sha256_hex(graph)}
+    path.write_bytes(append_card(graph, dataclasses.replace(card, **fields)))
     return path
 
 
@@ -324,9 +327,9 @@ def test_a_tflite_file_that_is_nothing_but_a_card_is_refused(tmp_path: Path, car
 
 
 def test_the_card_of_a_newer_release_is_refused_in_a_tflite_file_too(tmp_path: Path, card: ModelCard) -> None:
-    path = with_card(tmp_path / "model.tflite", b"graph", dataclasses.replace(card, card_version=2))
+    path = with_card(tmp_path / "model.tflite", b"graph", dataclasses.replace(card, card_version=3))
     with pytest.raises(
-        EdgeError, match=r"the ModelCard of .*model\.tflite; expected card version 1; got 2; next: update"
+        EdgeError, match=r"the ModelCard of .*model\.tflite; expected card version 2; got 3; next: update"
     ):
         open_runner(path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,46 @@ def write_lambda(path: Path) -> None:
     keras.Model(pixels, Layers.Dense(10)(Layers.Flatten()(doubled))).save(path)
 
 
+def write_bomb(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.weights.h5", bytes(64 << 20))
+
+
+def write_many(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(101):
+            archive.writestr(f"assets/{number}", "")
+
+
+def write_outside(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("assets/../../x", "")
+
+
+def write_call(path: Path) -> None:
+    """Write a model whose configuration names a function of Python's own, which would leave a file behind."""
+    dense_model().save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    arguments = [f"open({str(path.with_name('pwned'))!r}, 'w')"]
+    call = {"module": "builtins", "class_name": "function", "config": "exec", "registered_name": "function"}
+    for layer in config["config"]["layers"]:
+        if layer["class_name"] == "Dense":
+            layer["config"]["activation"] = call
+            layer["config"]["kernel_initializer"] = {**call, "class_name": "exec", "config": {"args": arguments}}
+    members["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def write_damaged_list(path: Path) -> None:
+    dense_model().save(path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"PK\x01\x02", b"PK\x01\x03"))
+
+
 UNLOADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, "cannot read .*x.keras; expected a .keras file; got nothing"),
     "a folder": (lambda path: path.mkdir(), "cannot read .*x.keras; expected a .keras file; got a folder"),
@@ -40,6 +81,11 @@ UNLOADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_text("hello"), "cannot load .*got 5 bytes that are no zip archive"),
     "another zip": (write_zip, "cannot load .*x.keras; expected a Keras 3 model; got "),
     "code inside": (write_lambda, "cannot load .*x.keras; expected a Keras 3 model; got .*[Ll]ambda"),
+    "a bomb": (write_bomb, r"cannot load .*; expected at most 100 files of .* inside; got 1 files of 67,108,864 bytes"),
+    "many files": (write_many, "cannot load .*; expected at most 100 files of .* inside; got 101 files of 0 bytes"),
+    "a way out": (write_outside, r"cannot load .*; expected at most 100 files .*; got 'assets/\.\./\.\./x'"),
+    "a call": (write_call, "cannot load .*x.keras; expected a Keras 3 model; got "),
+    "a damaged list": (write_damaged_list, "cannot load .*x.keras; expected a whole .keras file; got Bad magic number"),
     "other input": (lambda path: dense_model(shape=(32, 32, 3)).save(path), r"other shapes; .*got \(None, 32, 32, 3\)"),
 }
 
@@ -50,6 +96,7 @@ def test_what_cannot_be_loaded_is_refused_with_the_reason(kind: str, tmp_path: P
     make(tmp_path / "x.keras")
     with pytest.raises(EdgeError, match=message):
         load_keras_model(tmp_path / "x.keras")
+    assert {entry.name for entry in tmp_path.iterdir()} <= {"x.keras"}  # nothing was run
 
 
 def test_a_truncated_model_is_refused(compact_run: Path, tmp_path: Path) -> None:

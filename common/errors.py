@@ -30,10 +30,16 @@ class EdgeError(Exception):
 def one_line(text: object, *, limit: int = 600) -> str:
     r"""Fold any text into one printable line of at most `limit` characters.
 
+    What a terminal would obey instead of show (names and texts come from files that anyone may have made) is escaped.
+
     >>> one_line("two\n  lines")
     'two lines'
     >>> one_line("abcdef", limit=4)
     'abc…'
+    >>> print(one_line("\x1b[2Jgone"))
+    \x1b[2Jgone
     """
     line = " ".join(str(text).split())
+    if not line.isprintable():
+        line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
     return line if len(line) <= limit else line[: limit - 1] + "…"

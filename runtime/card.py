@@ -12,9 +12,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..common.errors import EdgeError
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
 
 CARD_VERSION = 1
 ONNX_KEY = "fmnist_edge.model_card"
@@ -22,6 +25,10 @@ TFLITE_MEMBER = "fmnist_edge_model_card.json"
 LABELS_MEMBER = "labels.txt"
 MAX_CARD_BYTES = 1 << 20
 """A card is a few kilobytes; more is refused before it is decompressed."""
+
+
+_COMPRESSIONS = (0, 8)
+"""Stored and deflated (PKWARE, APPNOTE 4.4.5); of others, zipfile cannot bound what it decompresses."""
 
 
 class NoCardError(EdgeError):
@@ -83,13 +90,14 @@ class ModelCard:
         hint = "export the model again"
         try:
             content = json.loads(text)
+            json.dumps(content, ensure_ascii=False).encode()  # JSON can name half a character, which nothing can print
         except (ValueError, RecursionError) as error:
             raise EdgeError(f"{source} has a damaged ModelCard", expected="JSON", got=str(error), hint=hint) from error
         if not isinstance(content, dict):
             raise EdgeError(f"{source} has a damaged ModelCard", expected="a JSON object", hint=hint)
         version = content.get("card_version")
-        if version != CARD_VERSION:
-            expected, got = f"card version {CARD_VERSION}", repr(version)
+        if type(version) is not int or version != CARD_VERSION:
+            expected, got = f"card version {CARD_VERSION}", repr(version)[:40]
             raise EdgeError(
                 f"cannot read the ModelCard of {source}", expected=expected, got=got, hint="update fmnist-edge"
             )
@@ -105,12 +113,25 @@ def _fault(content: Mapping[str, Any], required: Sequence[str]) -> str:
     missing = [name for name in required if name not in content]
     if missing:
         return f"no {', '.join(missing)}"
+    for name, kinds in _KINDS.items():
+        if name in content and type(content[name]) not in kinds:
+            return f"{name} that is {json.dumps(content[name])[:40]}"
+    if not all(isinstance(version, str) for version in content["versions"].values()):
+        return "versions that are no texts"
     labels, ratios = content["labels"], content.get("sqnr_db")
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         return "labels that are no list of names"
     if ratios is not None and not (isinstance(ratios, dict) and all(map(_is_number, ratios.values()))):
         return "sqnr_db that is no map of numbers"
     return ""
+
+
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("name", "arch", "recipe", "graph_sha256"), (str,)),
+    **dict.fromkeys(("input", "output", "versions"), (dict,)),
+    **dict.fromkeys(("calibration", "training", "confidence"), (dict, type(None))),
+    "graph_bytes": (int,),
+}
 
 
 def _is_number(value: object) -> bool:
@@ -209,13 +230,24 @@ def read_tflite_card(path: Path) -> ModelCard:
     try:
         with zipfile.ZipFile(path) as archive:
             size = archive.getinfo(TFLITE_MEMBER).file_size
-            text = archive.read(TFLITE_MEMBER).decode() if size <= MAX_CARD_BYTES else ""
+            text = _read_member(archive) if size <= MAX_CARD_BYTES else ""
     except Exception as error:  # of a damaged archive, zipfile lets through whatever its decompressors raise
         raise _no_card(str(path)) from error
     if size > MAX_CARD_BYTES:
         expected = f"at most {MAX_CARD_BYTES:,} bytes"
         raise EdgeError(f"{path} has an unusable ModelCard", expected=expected, got=f"{size:,}")
     return ModelCard.from_json(text, source=str(path))
+
+
+def _read_member(archive: ZipFile) -> str:
+    """Read the card, never more than the bound, whatever its header says; `ZipFile.read` would decompress it all."""
+    member = archive.getinfo(TFLITE_MEMBER)
+    if member.compress_type not in _COMPRESSIONS:
+        raise ValueError("a compression that takes what memory it likes")
+    with archive.open(member) as stream:
+        content = stream.read(MAX_CARD_BYTES + 1)
+        stream.read(1)  # the checksum is compared at the end
+    return content.decode()
 
 
 def _no_card(source: str) -> NoCardError:

@@ -61,7 +61,7 @@ class Confidence:
             read = cls(*(float(content[field.name]) for field in fields(cls)))
             usable = all(0 < value < inf for value in (read.temperature, read.doubt_temperature))
             usable &= 0 <= read.threshold <= 1
-        except (TypeError, KeyError, ValueError):
+        except (TypeError, KeyError, ValueError, OverflowError):
             usable = False
         if not usable:
             expected = "temperatures above 0 and a threshold from 0 to 1"

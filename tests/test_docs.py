@@ -180,7 +180,15 @@ def test_the_page_of_commands_is_current(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/architecture.md", "docs/benchmarking.md", "docs/export.md", "docs/models.md", "CHANGELOG.md"],
+    [
+        "README.md",
+        "docs/architecture.md",
+        "docs/benchmarking.md",
+        "docs/export.md",
+        "docs/fuzzing.md",
+        "docs/models.md",
+        "CHANGELOG.md",
+    ],
 )
 def test_links_to_files_lead_somewhere(page: str) -> None:
     path = ROOT / page

@@ -4,8 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?=
+RUNS ?= 1000000
+READERS ?= idx config onnx tflite report picture photo
+KEPT ?= .fuzz
 
-.PHONY: help demo system test faults check audit forgeries wheel models docs format setup clean
+.PHONY: help demo system test faults fuzz check audit forgeries wheel models docs format setup clean
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/:/'
@@ -52,6 +55,12 @@ wheel: $(READY)  ## build a wheel that is the same to the last byte wherever thi
 	chmod -R u=rwX,go=rX *.py py.typed LICENSE README.md pyproject.toml common commands dataset runtime benchmarks train export models
 	umask 022 && SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --pretty=%ct)} $(BIN)/python -m build --wheel
 
+fuzz: $(READY)   ## try a million inputs on each reader of files, guided by coverage (docs/fuzzing.md)
+	@for reader in $(READERS); do \
+		mkdir -p $(KEPT)/$$reader; \
+		$(BIN)/python -m tests.fuzz.guided $$reader -runs=$(RUNS) -artifact_prefix=$(KEPT)/$$reader- $(KEPT)/$$reader || exit 1; \
+	done
+
 docs: $(READY)   ## write docs/cli.md from the commands' own --help
 	FMNIST_EDGE_WRITE_DOCS=1 $(BIN)/python -m pytest --quiet tests/test_docs.py -k page_of_commands
 
@@ -60,4 +69,4 @@ format: $(READY) ## format the code and mend what the linter can mend
 	$(BIN)/ruff format .
 
 clean:           ## remove what the other targets made, but no runs, exports or reports
-	rm -rf $(VENV) .typecheck .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
+	rm -rf $(VENV) $(KEPT) .typecheck .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info

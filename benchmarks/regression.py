@@ -17,6 +17,7 @@ from .comparison import compare
 from .evaluation import evaluate
 from .gate import class_failure
 from .report import SCHEMA_VERSION
+from .report_fields import fault_of_report
 from .tables import Table, interval_text, size_text
 
 Report = dict[str, Any]
@@ -74,11 +75,22 @@ def compare_reports(old: Report, new: Report, limits: Limits) -> Report:
     Raises:
         EdgeError: other images, no model in common, or a damaged report.
     """
+    for report in (old, new):
+        _require_whole(report)
     try:
         return _compare(old, new, limits)
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        got = f"{type(error).__name__} {error}"
-        raise EdgeError("a report is damaged", expected="what docs/report.schema.json says", got=got) from error
+        raise _damaged(f"{type(error).__name__} {error}") from error
+
+
+def _require_whole(report: Report) -> None:
+    fault = fault_of_report(report)
+    if fault:
+        raise _damaged(fault)
+
+
+def _damaged(got: str) -> EdgeError:
+    return EdgeError("a report is damaged", expected="what docs/report.schema.json says", got=got)
 
 
 def _compare(old: Report, new: Report, limits: Limits) -> Report:

@@ -52,7 +52,8 @@ def parse_idx(payload: bytes, *, name: str) -> npt.NDArray[np.uint8]:
         A read-only uint8 array with the shape that the header states.
 
     Raises:
-        EdgeError: wrong magic number, wrong element type, or a size that does not match the header.
+        EdgeError: wrong magic number, wrong element type, a size that does not match the header, or sides that no array
+            can have.
 
     >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]), name="two labels")
     array([7, 9], dtype=uint8)
@@ -70,4 +71,8 @@ def parse_idx(payload: bytes, *, name: str) -> npt.NDArray[np.uint8]:
             expected=f"{expected_bytes:,} bytes for shape {shape}",
             got=f"{len(payload):,} bytes",
         )
-    return np.frombuffer(payload, dtype=np.uint8, offset=header_bytes).reshape(shape)
+    pixels = np.frombuffer(payload, dtype=np.uint8, offset=header_bytes)
+    try:
+        return pixels.reshape(shape)
+    except ValueError as error:  # no elements, but sides whose product is too large for an address
+        raise EdgeError(f"{name} has an unusable shape", expected="sides of an array", got=str(shape)) from error

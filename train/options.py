@@ -16,6 +16,8 @@ from .schedule import SCHEDULES, Schedule
 
 Optimizer = Literal["adam", "adamw", "sgd"]
 OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
+MAX_CONFIG_BYTES = 1 << 16
+"""Of a TOML file; all options with their comments take a twentieth of it."""
 QUICK = "quick"
 VARIANTS = (QUICK, "photo")
 """Tables that a recipe may have: for a short training, and for pictures cut out of photos."""
@@ -166,11 +168,15 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         EdgeError: see `make_options`.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as stream:
+            content = stream.read(MAX_CONFIG_BYTES + 1)
+        values = tomllib.loads(content.decode()) if len(content) <= MAX_CONFIG_BYTES else {}
     except OSError as error:
         raise EdgeError(f"cannot read {path}", expected="a TOML file", got=error.strerror or str(error)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib lets through what int() and Python's stack say
         raise EdgeError(f"cannot read {path}", expected="a TOML file", got=str(error)) from error
+    if len(content) > MAX_CONFIG_BYTES:
+        raise EdgeError(f"cannot read {path}", expected=f"at most {MAX_CONFIG_BYTES:,} bytes", got="more")
     tables = {name: values.pop(name) for name in VARIANTS if name in values}
     for name, table in tables.items():
         if not isinstance(table, dict):
@@ -222,6 +228,8 @@ def _fits(value: object, kind: type) -> bool:
     """
     if kind is dict:
         return isinstance(value, dict) and all(isinstance(entry, (bool, int, float, str)) for entry in value.values())
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return False  # a number of TOML has 64 bits (https://toml.io/en/v1.0.0#integer)
     if kind is tuple:
         return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
     if isinstance(value, bool) or kind is bool:

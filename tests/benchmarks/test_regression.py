@@ -223,11 +223,33 @@ def damage_reports() -> dict[str, tuple[Change, str]]:
             "no model in common; expected compact/model.keras, .*; got other compact/model.keras, ",
         ),
         "no models": (lambda report: report.update(models=[]), "no model in common"),
-        "no answers": (lambda report: report["models"][1].pop("answers"), "a report is damaged; .*got KeyError"),
-        "models of another kind": (lambda report: report.update(models=7), "a report is damaged; .*got TypeError"),
+        "no answers": (lambda report: report["models"][1].pop("answers"), "a report is damaged; .*got no answers"),
+        "models of another kind": (
+            lambda report: report.update(models=7),
+            "a report is damaged; .*got unusable models",
+        ),
         "no size": (lambda report: report["models"][1].update(size_bytes=None), "a report is damaged"),
-        "another number of answers": (lambda report: report["models"][1].update(answers="1"), "to other images"),
-        "answers that are no digits": (lambda report: report["models"][1].update(answers="é"), "a report is damaged"),
+        "another number of answers": (lambda report: report["models"][1].update(answers="1"), "got unusable answers"),
+        "answers that are no digits": (lambda report: report["models"][1].update(answers="é"), "got unusable answers"),
+        "a model that is none": (lambda report: report["models"].append(1), "got unusable models"),
+        "a name that a terminal obeys": (
+            lambda report: report["models"][1].update(name="\x1b[2J"),
+            "got unusable name",
+        ),
+        "an accuracy above 1": (lambda report: report["models"][1].update(accuracy=10**400), "got unusable accuracy"),
+        "an empty file": (lambda report: report["models"][1].update(size_bytes=0), "got unusable size_bytes"),
+        "no time": (lambda report: report["models"][1].update(latency_ms={"p50": 0}), "got unusable latency_ms"),
+        "half an interval": (
+            lambda report: report["models"][1].update(latency_ms={"p50": 1, "p50_ci95": [1]}),
+            "got unusable latency_ms",
+        ),
+        "disturbances that are no texts": (
+            lambda report: report.update(conditions={"disturbances": [1]}),
+            "got unusable conditions",
+        ),
+        "more classes than digits": (lambda report: report["labels"].append("Hat"), "got unusable labels"),
+        "fewer classes than answers": (lambda report: report["labels"].pop(), "got unusable answers"),
+        "nothing of the machine": (lambda report: report["machine"].clear(), "a report is damaged; .*got KeyError"),
     }
 
 

@@ -45,6 +45,10 @@ def test_the_array_has_the_shape_of_the_header_and_the_bytes_in_order(shape: tup
         (header(2) + b"a", r"it has a wrong size; expected 10 bytes for shape \(2,\); got 9 bytes"),
         (header(2) + b"abc", "expected 10 bytes .*; got 11 bytes"),
         (header(*[0xFFFFFFFF] * 3), "expected 79,228,162,458,924,105,385,300,197,391 bytes .*; got 16 bytes"),
+        (
+            header(0, 0xFFFFFFFF, 0xFFFFFFFF),
+            r"it has an unusable shape; expected .*; got \(0, 4294967295, 4294967295\)",
+        ),
     ],
 )
 def test_what_does_not_match_its_header_is_refused(payload: bytes, match: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fmnist_edge.common.errors import EdgeError
-from fmnist_edge.train.architectures import architecture_names, load_architecture
+from fmnist_edge.train.architectures import architecture_names, load_architecture, recipe_path
 from fmnist_edge.train.architectures import compact as compact_module
 from fmnist_edge.train.architectures import search as search_module
 
@@ -144,6 +144,15 @@ def test_a_file_that_is_no_architecture_is_refused(content: str | None, message:
         (tmp_path / "mine.py").write_text(content)
     with pytest.raises(EdgeError, match=message):
         load_architecture(f"{tmp_path}/mine.py:build")
+
+
+def test_a_name_too_long_for_a_file_is_no_architecture() -> None:
+    name = "a" * 300 + ".py:build"
+    assert recipe_path(name) is None
+    with pytest.raises(
+        EdgeError, match=r"cannot read a+\.py; expected a Python file with an architecture; got nothing"
+    ):
+        load_architecture(name)
 
 
 def test_a_folder_is_no_architecture(tmp_path: Path) -> None:

@@ -138,6 +138,11 @@ def test_a_value_out_of_range_is_refused_with_the_range(name: str, value: Any, e
         ("weight_decay = 0.1", "adam has no weight decay; expected adamw or sgd; got weight_decay 0.1 with adam"),
         ("dropout = 2", "unusable training option dropout"),
         ("epochs = ", "cannot read .*train.toml; expected a TOML file; got .*Invalid value"),
+        ("epochs = " + "[" * 1_000, "cannot read .*train.toml; expected a TOML file; got maximum recursion depth"),
+        ("epochs = " + "9" * 4_500, "cannot read .*train.toml; expected a TOML file; got Exceeds the limit"),
+        ("learning_rate = " + "9" * 400, "unusable learning_rate; expected float; got 9999"),
+        (f"seed = {2**63}", "unusable seed; expected int; got 9223372036854775808"),
+        ("# " + "x" * 65_536, "cannot read .*train.toml; expected at most 65,536 bytes; got more"),
     ],
 )
 def test_an_unusable_file_is_refused(text: str, message: str, tmp_path: Path) -> None:

@@ -78,7 +78,14 @@ def recipe_path(arch: str) -> Path | None:
     """Return the recipe of the architecture `arch`, a TOML file, or None where it has none."""
     parts = own_parts(arch)
     path = _HERE / f"{arch}.toml" if parts is None else parts[0].with_suffix(".toml")
-    return path if path.is_file() else None
+    return path if _is_file(path) else None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for any file, or a folder that may not be looked into
+        return False
 
 
 def load_architecture(arch: str) -> Build:
@@ -96,7 +103,7 @@ def load_architecture(arch: str) -> Build:
 
 def _load_own(path: Path, function: str) -> Build:
     """Import the user's file, which runs it, and return the function of that name."""
-    if not path.is_file():
+    if not _is_file(path):
         got = "a folder" if path.is_dir() else "nothing"
         raise EdgeError(f"cannot read {path}", expected="a Python file with an architecture", got=got)
     spec = importlib.util.spec_from_file_location(f"own_architecture_{path.stem}", path)

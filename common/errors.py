@@ -41,14 +41,14 @@ def printable(text: str) -> str:
 def one_line(text: object, *, limit: int = 600) -> str:
     r"""Fold any text into one printable line of at most `limit` characters.
 
-    What a terminal would obey instead of show (names and texts come from files that anyone may have made) is escaped.
+    What a terminal would obey instead of show (names and texts come from files that anyone may have made) is left out.
 
     >>> one_line("two\n  lines")
     'two lines'
     >>> one_line("abcdef", limit=4)
     'abc…'
-    >>> print(one_line("\x1b[2Jgone"))
-    \x1b[2Jgone
+    >>> one_line("\x1b[2Jgone")
+    '?[2Jgone'
     """
     line = printable(" ".join(str(text).split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"

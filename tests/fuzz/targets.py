@@ -112,11 +112,11 @@ def _require_card(card: ModelCard, path: Path) -> None:
 def read_config(data: bytes) -> None:
     """Read the options of a training from a TOML file, in full and as the quick variant."""
     path = _file(data, ".toml")
-    for quick in (False, True):
-        options = make_options({}, path, quick=quick)
+    for variant in (None, "quick"):
+        options = make_options({}, path, variant=variant)
         for field in fields(TrainOptions):
-            value, default = getattr(options, field.name), field.default
-            kinds = (int, type(None)) if default is None else (int, float) if type(default) is float else type(default)
+            value, default = getattr(options, field.name), getattr(TrainOptions(), field.name)
+            kinds = (int, str, type(None)) if default is None else (int, float) if type(default) is float else type(default)
             require(isinstance(value, kinds), f"{field.name} is {value!r:.60}")
             require(type(value) not in {int, float} or math.isfinite(float(value)), f"{field.name} is {value!r:.60}")
         json.dumps([getattr(options, field.name) for field in fields(options)]).encode()

@@ -116,7 +116,8 @@ def read_config(data: bytes) -> None:
         options = make_options({}, path, variant=variant)
         for field in fields(TrainOptions):
             value, default = getattr(options, field.name), getattr(TrainOptions(), field.name)
-            kinds = (int, str, type(None)) if default is None else (int, float) if type(default) is float else type(default)
+            number = (int, float) if type(default) is float else type(default)
+            kinds = (int, str, type(None)) if default is None else number
             require(isinstance(value, kinds), f"{field.name} is {value!r:.60}")
             require(type(value) not in {int, float} or math.isfinite(float(value)), f"{field.name} is {value!r:.60}")
         json.dumps([getattr(options, field.name) for field in fields(options)]).encode()

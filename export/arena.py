@@ -71,7 +71,8 @@ def buffers(model: Any) -> list[Buffer]:
         first |= dict.fromkeys(operator.outputs, position)
         last |= dict.fromkeys([*operator.outputs, *(index for index in operator.inputs if index in first)], position)
     last |= dict.fromkeys(graph.outputs, len(graph.operators))
-    return [Buffer(_size(graph.tensors[index]), first[index], last[index]) for index in first]
+    tensors = sorted(first, reverse=True)  # of buffers of one size, the planner begins with the last
+    return [Buffer(_size(graph.tensors[index]), first[index], last[index]) for index in tensors]
 
 
 def plan(activations: list[Buffer]) -> int:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from ..common.errors import EdgeError
 from .onnx_file import IR_VERSION, OPSET, serialize
+from .onnx_settle import settle
 from .pixels import INPUT, as_function
 from .recipe import Recipe
 
@@ -25,10 +26,9 @@ def to_onnx(model: keras.Model) -> Any:
     Raises:
         EdgeError: a layer has no counterpart in ONNX.
     """
-    from tf2onnx import convert, utils
+    from tf2onnx import convert
 
     signature = tf.TensorSpec((None, 28, 28), tf.uint8, name=INPUT)
-    utils.INTERNAL_NAME = 1  # it numbers names through all conversions: the same model shall get the same names
     try:
         # from_keras fails on Keras 3; a function keeps the batch dimension free.
         with _silent("tf2onnx"):
@@ -37,6 +37,7 @@ def to_onnx(model: keras.Model) -> Any:
     except Exception as error:  # tf2onnx lets anything through
         raise EdgeError("tf2onnx refused the model", got=str(error), hint="use layers that ONNX has") from error
     _require_known(converted)
+    settle(converted)
     return converted
 
 

@@ -119,7 +119,7 @@ def test_train_export_predict_evaluate_as_typed(run: Run, png: Path, tmp_path: P
 
     exported = run("export", "--int8")
     assert exported.code == 0
-    assert exported.out.count("6 of 6 convolutions and dense layers in int8") == 2
+    assert exported.out.count("11 of 11 convolutions and dense layers in int8") == 2
     assert exported.out.count("; worst layer ") == 2
     assert sorted(path.name for path in Path("exports").iterdir()) == [
         "fmnist-compact-int8.onnx",
@@ -439,7 +439,7 @@ def test_every_command_for_models_knows_the_names_of_the_box(run: Run, png: Path
     assert run("predict", png, "--model", "compact-photo").code == 0
     assert "in the box: fmnist-compact-int8.onnx loads and answers" in run("doctor", "--model", "box").out
     assert "fmnist-compact-photo-int8.onnx loads and answers" in run("doctor", "--model", "compact-photo").out
-    assert "6 of 6 convolutions and dense layers in int8" in run("inspect", "compact").out
+    assert "11 of 11 convolutions and dense layers in int8" in run("inspect", "compact").out
     scored = run("evaluate", "compact", "compact-photo", "--split", "validation", "--json", "scores.json")
     assert scored.code == 0
     assert [model["name"] for model in json.loads(Path("scores.json").read_text())["models"]] == [
@@ -459,7 +459,7 @@ def test_a_broken_installation_is_one_line(
         one_line_error(run(*command), f"no model at {tmp_path}/fmnist-compact-int8.onnx", says)
     for name in ("compact", "compact-photo"):
         (tmp_path / f"fmnist-{name}-int8.onnx").write_bytes(b"half")
-    one_line_error(run("predict", png, png), f"cannot load {tmp_path}/fmnist-compact-int8.onnx", "a whole ONNX model")
+    one_line_error(run("predict", png, png), f"{tmp_path}/fmnist-compact-int8.onnx has no ModelCard", "truncated")
 
 
 @pytest.mark.parametrize("place", ["/proc/fmnist-edge", "file/inside"])
@@ -746,7 +746,7 @@ def test_camera_tells_what_it_sees_and_goes_on_when_it_was_pulled_out(
     ) as looking:
         assert looking.stdout is not None
         assert looking.stderr is not None
-        assert looking.stderr.readline() == "looking every 0.05 s; Ctrl-C ends\n"
+        assert looking.stderr.readline() == f"looking every 0.05 s with {int8_onnx}; Ctrl-C ends\n"
         looking.stdout.readline()
         (tmp_path / "plugged").unlink()
         line = looking.stderr.readline()

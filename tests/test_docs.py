@@ -62,7 +62,7 @@ BENCHMARKS_IN_SMALL = {
     ),
 }
 ON_A_BOARD = "fmnist-edge benchmark exports/fmnist-seed-int8.onnx --out emulated --board pi5"
-RUN_BY_CI = {"make test", "make check"}  # .ci/run runs these two, and this test with them
+RUN_BY_CI = {"make test", "make check", "pip install fmnist-edge"}  # .ci/run runs these two, and this test with them
 
 
 def commands_of(page: Path) -> list[str]:
@@ -80,11 +80,12 @@ def run(command: str, folder: Path) -> None:
 
 def test_the_commands_of_the_readme_run_in_their_order(tmp_path: Path, test_split: Split) -> None:
     Image.fromarray(test_split.images[0]).save(tmp_path / "picture.png")
+    shutil.copy(ROOT / "tests" / "data" / "photos" / "pants-017.jpg", tmp_path / "photo.jpg")
     (tmp_path / "my.toml").write_text('arch = "compact"\nbatch_size = 64\n')
     commands = commands_of(ROOT / "README.md")
     assert "fmnist-edge export --int8 --float32" in commands
     for command in commands:
-        if command.startswith("make"):
+        if command.startswith(("make", "pip")):
             assert command in RUN_BY_CI | {"make demo"}
         else:
             run(IN_SMALL.get(command, command), tmp_path)

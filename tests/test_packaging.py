@@ -74,7 +74,7 @@ def test_the_models_in_the_box_are_in_both_distributions_to_the_byte(wheel: Path
 
 def build_copy(folder: Path, *, reverse: bool, mode: int, age_s: int) -> bytes:
     """Build the wheel of a copy of the tree: its files written in another order, at another time, with other rights."""
-    folders = {path.split("/", maxsplit=1)[0] for path in PACKAGES}
+    folders = {"models", *(path.split("/", maxsplit=1)[0] for path in PACKAGES)}
     inside = [path for name in folders for path in (ROOT / name).rglob("*") if "__pycache__" not in path.parts]
     beside = ("py.typed", "LICENSE", "README.md", "pyproject.toml", "Makefile")
     files = [*ROOT.glob("*.py"), *(ROOT / name for name in beside)]

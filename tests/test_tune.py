@@ -67,7 +67,7 @@ def test_a_search_is_run_shown_again_and_its_best_trial_trained_again(run: Run) 
     assert best["parameters"] == 17 * units + 10 * units + 10
     code, shown, err = run("tune", "--trials", 0)
     assert (code, err) == (0, "")
-    assert f"| 0     |   {best['accuracy']:.2%} |" in shown
+    assert f"| 0     | {best['accuracy']:>8.2%} |" in shown
     assert "1 done; all of them, and pictures: runs/tune/search" in shown
     (line,) = (line for line in shown.splitlines() if line.startswith("train the first one again: "))
     code, again, _ = run(*line.partition("fmnist-edge ")[2].split(), "--json")

@@ -19,7 +19,7 @@ OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
 MAX_CONFIG_BYTES = 1 << 16
 """Of a TOML file; all options with their comments take a twentieth of it."""
 QUICK = "quick"
-VARIANTS = (QUICK, "photo")
+VARIANTS = (QUICK, "photos")
 """Tables that a recipe may have: for a short training, and for pictures cut out of photos."""
 
 

@@ -29,7 +29,7 @@ Answers = Callable[[str], npt.NDArray[np.float32]]
 Middle = Callable[[Any], Any]
 
 WIDE = keras.initializers.RandomNormal(stddev=5.0, seed=1)
-FUSED = {"QLinearConv", "QLinearAdd", "QLinearGlobalAveragePool", "QGemm"}
+FUSED = {"QLinearConv", "QLinearAdd", "QGemm"}
 PLAIN = {"Reshape", "DequantizeLinear", "Softmax"}
 MOST_STEPS = 1.5
 """How far two logits may lie apart, in quantization steps: rounding of a tie, and no more."""
@@ -46,7 +46,7 @@ def test_every_operator_is_one_of_the_fused_int8_ones(int8_onnx: Path) -> None:
     nodes = onnx.load(int8_onnx).graph.node
     assert {node.op_type for node in nodes if node.domain == "com.microsoft"} == FUSED
     assert {node.op_type for node in nodes if node.domain == ""} == PLAIN
-    assert [node.op_type for node in nodes].count("QLinearConv") == 5
+    assert [node.op_type for node in nodes].count("QLinearConv") == 10
     assert [node.op_type for node in nodes][-2:] == ["DequantizeLinear", "Softmax"]
 
 
@@ -63,7 +63,7 @@ def test_activations_are_uint8_and_weights_int8(int8_onnx: Path) -> None:
     model = onnx.load(int8_onnx)
     types = {name: value.dtype for name, value in constants(model).items()}
     weighted = [node for node in model.graph.node if node.op_type in {"QLinearConv", "QGemm"}]
-    assert len(weighted) == 6
+    assert len(weighted) == 11
     for node in weighted:
         zero_in, weights, zero_weights = (types[node.input[i]] for i in (2, 3, 5))
         zero_out, bias = (types[node.input[i]] for i in ((7, 8) if node.op_type == "QLinearConv" else (8, 6)))
@@ -73,9 +73,22 @@ def test_activations_are_uint8_and_weights_int8(int8_onnx: Path) -> None:
 
 
 def test_convolutions_read_the_picture_as_it_lies_in_memory(int8_onnx: Path) -> None:
-    for node in onnx.load(int8_onnx).graph.node:
-        if node.op_type in {"QLinearConv", "QLinearGlobalAveragePool"}:
-            assert {entry.name: entry.i for entry in node.attribute}["channels_last"] == 1
+    convolutions = [node for node in onnx.load(int8_onnx).graph.node if node.op_type == "QLinearConv"]
+    assert [is_channels_last(node) for node in convolutions] == [True] * 10
+
+
+def test_a_global_average_is_fused_and_reads_the_picture_as_it_lies_in_memory(
+    network: Network, to_int8: ToInt8
+) -> None:
+    nodes = onnx.load_from_string(translate(to_int8(network(OPERATORS["global average"])))).graph.node
+    assert {node.op_type for node in nodes if node.domain == ""} == PLAIN
+    (average,) = (node for node in nodes if node.op_type == "QLinearGlobalAveragePool")
+    assert average.domain == "com.microsoft"
+    assert is_channels_last(average)
+
+
+def is_channels_last(node: Any) -> bool:
+    return {entry.name: entry.i for entry in node.attribute}["channels_last"] == 1
 
 
 def test_the_raw_pixel_is_the_quantized_input(int8_onnx: Path) -> None:
@@ -93,19 +106,22 @@ def test_the_raw_pixel_is_the_quantized_input(int8_onnx: Path) -> None:
 def tflite_numbers(content: bytes) -> list[list[npt.NDArray[Any]]]:
     """Return, for every layer with weights: weights, their scales, bias, and scale and zero point of input and output.
 
-    Weights as ``(out, height, width, in)`` or ``(out, in)``, zero points for uint8.
+    Weights as ``(out, height, width, in)``, where a depthwise kernel has one input, or ``(out, in)``; zero points for
+    uint8.
     """
     model = read_model(content)
     graph = model.subgraphs[0]
     found = []
     for operator in graph.operators:
-        if operator_name(model, operator) not in {"CONV_2D", "FULLY_CONNECTED"}:
+        name = operator_name(model, operator)
+        if name not in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}:
             continue
         source, weights, bias = (graph.tensors[index] for index in operator.inputs)
         edges = [tensor.quantization for tensor in (source, graph.tensors[operator.outputs[0]])]
+        values = np.frombuffer(bytes(model.buffers[weights.buffer].data), np.int8).reshape(weights.shape)
         found.append(
             [
-                np.frombuffer(bytes(model.buffers[weights.buffer].data), np.int8).reshape(weights.shape),
+                values.transpose(3, 1, 2, 0) if name == "DEPTHWISE_CONV_2D" else values,
                 weights.quantization.scale,
                 np.frombuffer(bytes(model.buffers[bias.buffer].data), np.int32),
                 *(edge.scale for edge in edges),
@@ -132,10 +148,10 @@ def onnx_numbers(model: Any) -> list[list[npt.NDArray[Any]]]:
 
 def test_scales_zero_points_weights_and_biases_are_those_of_the_tflite_file(int8_onnx: Path, int8_tflite: Path) -> None:
     expected, got = tflite_numbers(int8_tflite.read_bytes()), onnx_numbers(onnx.load(int8_onnx))
-    assert len(got) == len(expected) == 6
+    assert len(got) == len(expected) == 11
     # The first layer is spread over superpixels (test_superpixels.py): the same numbers among zeros.
-    for half in np.split(got[0][0], 2):
-        np.testing.assert_array_equal(half.sum(), expected[0][0].sum())
+    for column in np.split(got[0][0], 4):
+        np.testing.assert_array_equal(column.sum(axis=(1, 2, 3)), expected[0][0].sum(axis=(1, 2, 3)))
     for layer_got, layer_expected in zip(got[1:], expected[1:], strict=True):
         for value_got, value_expected in zip(layer_got, layer_expected, strict=True):
             # Pixels that are split (test_halfpixels.py) are in memory what they were before.
@@ -289,7 +305,9 @@ def retyped(content: bytes, operator: str, position: int, kind: int) -> bytes:
     [
         ("QUANTIZE", 0, schema.TensorType.INT8, "is requantized within the graph; expected at the input only"),
         ("CONV_2D", 1, schema.TensorType.INT4, "stem_relu.* has no int8 weights; expected int8 throughout"),
-        ("FULLY_CONNECTED", 1, schema.TensorType.INT16, "probabilities.* has no int8 weights; expected int8"),
+        ("DEPTHWISE_CONV_2D", 1, schema.TensorType.INT16, "places_1/depthwise.* has no int8 weights; expected int8"),
+        # The dense layer is called after the normalization before it, which the converter folds into it.
+        ("FULLY_CONNECTED", 1, schema.TensorType.INT16, "places_norm_1.* has no int8 weights; expected int8"),
     ],
 )
 def test_a_type_that_is_not_known_is_refused_by_layer(

@@ -53,12 +53,14 @@ def test_arm_with_dot_products_gets_int8_activations(int8_tflite: Path) -> None:
     check_model(content)
     values = constants(content)
     convolutions = [node for node in onnx.load_from_string(content).graph.node if node.op_type == "QLinearConv"]
-    assert len(convolutions) == 6  # five, and the dense layer
+    assert len(convolutions) == 11  # ten, and the dense layer
     for node in convolutions:
         assert {values[node.input[position]].dtype for position in (2, 3, 5, 7)} == {np.dtype(np.int8)}
-    first, last = values[convolutions[0].input[3]], values[convolutions[4].input[3]]
+    first, last, places, dense = (values[convolutions[position].input[3]] for position in (0, 8, 9, 10))
     assert first.shape[1] == 4  # superpixels
-    assert last.shape[1] == 64  # whole pixels: with dot products the indirect kernel is the faster one
+    assert last.shape == (64, 64, 1, 3)  # whole pixels: with dot products the indirect kernel is the faster one
+    assert places.shape == (64, 1, 7, 7)
+    assert dense.shape == (10, 64, 1, 1)
     assert operators(content)[:2] == ["DequantizeLinear", "QuantizeLinear"]
 
 

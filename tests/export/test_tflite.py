@@ -31,7 +31,8 @@ ToInt8 = Callable[[keras.Model], bytes]
 Answers = Callable[[str], npt.NDArray[np.float32]]
 INT8_TYPE, INT32_TYPE, UINT8_TYPE = schema.TensorType.INT8, schema.TensorType.INT32, schema.TensorType.UINT8
 FLOAT32_TYPE = schema.TensorType.FLOAT32
-COMPUTING = {"CONV_2D", "FULLY_CONNECTED", "ADD", "MEAN"}
+WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
+COMPUTING = WEIGHTED | {"ADD"}
 
 
 def flat(x: Any) -> Any:
@@ -51,19 +52,29 @@ def operator_names(content: bytes) -> list[str]:
 
 
 def test_every_computing_operator_is_int8_in_input_weights_and_output(int8_tflite: Path) -> None:
-    model = read_model(int8_tflite.read_bytes())
+    assert int8_operators(int8_tflite.read_bytes()) == COMPUTING
+
+
+def test_a_global_average_is_int8(network: Network, to_int8: ToInt8) -> None:
+    content = to_int8(network(lambda x: keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(x))))
+    assert int8_operators(content) == {"CONV_2D", "FULLY_CONNECTED", "MEAN"}
+
+
+def int8_operators(content: bytes) -> set[str]:
+    """Return the operators that compute, having checked that all they read and write is int8 and biases int32."""
+    model = read_model(content)
     graph = model.subgraphs[0]
     seen = set()
     for operator in graph.operators:
         name = operator_name(model, operator)
-        if name not in COMPUTING:
+        if name not in COMPUTING | {"MEAN"}:
             continue
         seen.add(name)
         types = [tensor.type for tensor in tensors(graph, operator.inputs)]
         expected = {"ADD": [INT8_TYPE] * 2, "MEAN": [INT8_TYPE, INT32_TYPE]}
         assert types == expected.get(name, [INT8_TYPE, INT8_TYPE, INT32_TYPE]), name
         assert [tensor.type for tensor in tensors(graph, operator.outputs)] == [INT8_TYPE], name
-    assert seen == COMPUTING
+    return seen
 
 
 def test_only_the_softmax_is_computed_in_float(int8_tflite: Path) -> None:
@@ -88,11 +99,14 @@ def test_the_raw_pixel_is_the_quantized_input(int8_tflite: Path) -> None:
 def test_weights_are_symmetric_with_a_scale_for_every_channel(int8_tflite: Path) -> None:
     model = read_model(int8_tflite.read_bytes())
     graph = model.subgraphs[0]
-    weighted = [o for o in graph.operators if operator_name(model, o) in {"CONV_2D", "FULLY_CONNECTED"}]
-    assert len(weighted) == 6
+    weighted = [o for o in graph.operators if operator_name(model, o) in WEIGHTED]
+    assert len(weighted) == 11
     for operator in weighted:
         weights = graph.tensors[operator.inputs[1]]
+        axis = 3 if operator_name(model, operator) == "DEPTHWISE_CONV_2D" else 0
+        assert weights.quantization.quantizedDimension == axis
         values = np.frombuffer(bytes(model.buffers[weights.buffer].data), np.int8).reshape(weights.shape)
+        values = np.moveaxis(values, axis, 0)
         assert len(weights.quantization.scale) == len(values)
         assert not weights.quantization.zeroPoint.any()
         assert np.abs(values.astype(int)).reshape(len(values), -1).max(axis=1).tolist() == [127] * len(values)

@@ -125,7 +125,7 @@ def test_a_file_of_the_users_own_is_an_architecture(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(source.replace("_WIDTH = 64", "_WIDTH = 16"))
     model = load_architecture(f"{tmp_path}/mine.py:build")(classes=10, dropout=0.1)
     assert model.get_layer("stem").filters == 16
-    assert load_architecture("compact")(classes=10, dropout=0.1).get_layer("stem").filters == 64
+    assert load_architecture("compact")(classes=10, dropout=0.1).get_layer("stem").filters == 16
 
 
 @pytest.mark.parametrize(

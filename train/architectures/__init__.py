@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -78,12 +79,13 @@ def recipe_path(arch: str) -> Path | None:
     """Return the recipe of the architecture `arch`, a TOML file, or None where it has none."""
     parts = own_parts(arch)
     path = _HERE / f"{arch}.toml" if parts is None else parts[0].with_suffix(".toml")
-    return path if _is_file(path) else None
+    return path if _holds(path.is_file) else None
 
 
-def _is_file(path: Path) -> bool:
+def _holds(question: Callable[[], bool]) -> bool:
+    """Ask a path what it is; it is nothing if that cannot be told."""
     try:
-        return path.is_file()
+        return question()
     except OSError:  # a name that is too long for any file, or a folder that may not be looked into
         return False
 
@@ -103,8 +105,8 @@ def load_architecture(arch: str) -> Build:
 
 def _load_own(path: Path, function: str) -> Build:
     """Import the user's file, which runs it, and return the function of that name."""
-    if not _is_file(path):
-        got = "a folder" if path.is_dir() else "nothing"
+    if not _holds(path.is_file):
+        got = "a folder" if _holds(path.is_dir) else "nothing"
         raise EdgeError(f"cannot read {path}", expected="a Python file with an architecture", got=got)
     spec = importlib.util.spec_from_file_location(f"own_architecture_{path.stem}", path)
     if spec is None or spec.loader is None:

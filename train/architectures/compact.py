@@ -8,7 +8,8 @@ sleeve is a sleeve because of where it is.
 
 After K. He et al., "Deep Residual Learning", arXiv 1512.03385; E. Romera et al., "ERFNet", 2018, for the columns and
 rows; S. Chen et al., "MobileFaceNets", arXiv 1804.07573, for the weights of the places. Batch normalization stands
-behind each convolution, where the converter folds it away.
+behind each convolution, where the converters fold it away; that of the places goes into the dense layer in TFLite, and
+stays a product and a sum in float ONNX.
 """
 
 from __future__ import annotations

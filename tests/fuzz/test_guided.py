@@ -50,7 +50,8 @@ import dataclasses, sys
 from tests.fuzz import guided, targets
 def read(data):
     payload = targets.read_payload(targets._file(data, ".idx"))
-    if targets.parse_idx(payload, name="it").sum() % 64 == 33: raise KeyError("planted")
+    if payload[3:4] == b"\\x02": raise KeyError("planted")
+    targets.parse_idx(payload, name="it")
 guided.TARGETS = {"idx": dataclasses.replace(targets.TARGETS["idx"], read=read)}
 guided.main()
 """

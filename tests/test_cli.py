@@ -36,6 +36,8 @@ COMMANDS = (
     "camera",
     "evaluate",
     "benchmark",
+    "compare",
+    "doctor",
     "demo",
 )
 
@@ -81,23 +83,7 @@ def one_line_error(done: Done, *words: str) -> None:
 def test_version_and_help(run: Run) -> None:
     assert run("--version").out.startswith("fmnist-edge 0.")
     shown = run("--help").out
-    for command in (
-        "data",
-        "train",
-        "tune",
-        "export",
-        "inspect",
-        "sign",
-        "verify",
-        "predict",
-        "watch",
-        "camera",
-        "evaluate",
-        "benchmark",
-        "compare",
-        "doctor",
-        "demo",
-    ):
+    for command in COMMANDS:
         assert command in shown
         assert "Example: fmnist-edge" in " ".join(run(command, "--help").out.split())
 

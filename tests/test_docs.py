@@ -22,25 +22,9 @@ from fmnist_edge.benchmarks.boards.tools import missing_tools
 from fmnist_edge.cli import main
 from fmnist_edge.dataset import Split
 
-ROOT = Path(__file__).parents[1]
-COMMANDS = (
-    "data",
-    "train",
-    "tune",
-    "export",
-    "inspect",
-    "sign",
-    "verify",
-    "predict",
-    "watch",
-    "camera",
-    "evaluate",
-    "benchmark",
-    "compare",
-    "doctor",
-    "demo",
-)
+from .test_cli import COMMANDS
 
+ROOT = Path(__file__).parents[1]
 # What takes half an hour is shown in full and run in small; everything else runs as it stands.
 IN_SMALL = {
     "fmnist-edge train": "fmnist-edge train --epochs 1 --limit 256",

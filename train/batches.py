@@ -39,6 +39,7 @@ def training_batches(split: Split, options: TrainOptions, *, epoch: int, teacher
     base = np.random.default_rng([options.seed, epoch, 1]).integers(2**31, size=2, dtype=np.int32)
 
     def change(number: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Augment the batch of that number, and ask the teacher about what came of it."""
         pixels, labels = batch
         shares = spread(labels, options.label_smoothing)
         pixels, shares = augmentation.apply(pixels, shares, tf.random.fold_in(base, tf.cast(number, tf.int32)))

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import difflib
 import math
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ..common.box import NAMES
 from ..common.errors import EdgeError
+from ..common.toml import read_toml
 from .architectures import check_name, recipe_path
 from .schedule import SCHEDULES, Schedule
 
 Optimizer = Literal["adam", "adamw", "sgd"]
 OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
-MAX_CONFIG_BYTES = 1 << 16
-"""Of a TOML file; all options with their comments take a twentieth of it."""
 QUICK = "quick"
 VARIANTS = (QUICK, "photos")
 """Tables that a recipe may have: for a short training, and for pictures cut out of photos."""
@@ -167,16 +165,7 @@ def read_config(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     Raises:
         EdgeError: see `make_options`.
     """
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_CONFIG_BYTES + 1)
-        values = tomllib.loads(content.decode()) if len(content) <= MAX_CONFIG_BYTES else {}
-    except OSError as error:
-        raise EdgeError(f"cannot read {path}", expected="a TOML file", got=error.strerror or str(error)) from error
-    except (ValueError, RecursionError) as error:  # tomllib lets through what int() and Python's stack say
-        raise EdgeError(f"cannot read {path}", expected="a TOML file", got=str(error)) from error
-    if len(content) > MAX_CONFIG_BYTES:
-        raise EdgeError(f"cannot read {path}", expected=f"at most {MAX_CONFIG_BYTES:,} bytes", got="more")
+    values = read_toml(path)
     tables = {name: values.pop(name) for name in VARIANTS if name in values}
     for name, table in tables.items():
         if not isinstance(table, dict):

@@ -353,6 +353,7 @@ class _ScheduleCallback(keras.callbacks.Callback):  # type: ignore[misc]
         self._options, self._done, self._steps = options, done, steps
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Set the rate of the step that begins."""
         options = self._options
         rate = learning_rate(
             self._done + batch,

@@ -17,13 +17,13 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from ...common.errors import EdgeError
+from ...common.toml import read_toml
 from ..arch_options import check_arch_options
 from ..options import QUICK, TrainOptions, check_value, make_options
 
@@ -186,7 +186,7 @@ def read_space(path: Path | None = None, *, quick: bool = False) -> Space:
         EdgeError: it cannot be read, names what does not exist, or has an entry that cannot be searched.
     """
     path = path or BUILT_IN
-    content = _load(path)
+    content = read_toml(path)
     variant = content.pop(QUICK, {})
     if quick and not variant:
         raise EdgeError(f"{path} has no quick variant", expected=f"a table [{QUICK}]", hint="use --epochs")
@@ -199,15 +199,6 @@ def read_space(path: Path | None = None, *, quick: bool = False) -> Space:
     space = Space({**above, **shortened} if quick else above)
     _require_one_arch(path, space)
     return space
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise EdgeError(f"cannot read {path}", expected="a TOML file", got=error.strerror or str(error)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EdgeError(f"cannot read {path}", expected="a TOML file", got=str(error)) from error
 
 
 def _entries(path: Path, table: dict[str, Any]) -> Iterator[tuple[str, Entry]]:

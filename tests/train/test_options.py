@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fmnist_edge.common.box import ARCHITECTURES
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.train.architectures import architecture_names, recipe_path
 from fmnist_edge.train.options import TrainOptions, make_options, read_config
@@ -199,10 +200,10 @@ def test_the_architecture_is_known_from_the_file_too(tmp_path: Path) -> None:
     assert make_options({"arch": "seed"}, written(tmp_path, 'arch = "compact"')) == TrainOptions()
 
 
-@pytest.mark.parametrize("base", ["compact", "compact-photo"])
-def test_a_network_in_the_box_says_its_architecture(base: str, tmp_path: Path) -> None:
-    assert make_options({"base": base}) == dataclasses.replace(make_options({"arch": "compact"}), base=base)
-    assert make_options({}, written(tmp_path, f'base = "{base}"')).arch == "compact"
+@pytest.mark.parametrize(("base", "arch"), ARCHITECTURES.items())
+def test_a_network_in_the_box_says_its_architecture(base: str, arch: str, tmp_path: Path) -> None:
+    assert make_options({"base": base}) == dataclasses.replace(make_options({"arch": arch}), base=base)
+    assert make_options({}, written(tmp_path, f'base = "{base}"')).arch == arch
     assert make_options({"base": base, "arch": "seed"}).arch == "seed"
     assert make_options({"base": "mine.keras"}).arch == "seed"
 
@@ -231,9 +232,8 @@ def test_without_a_quick_variant_there_is_none() -> None:
 
 @pytest.mark.parametrize("arch", ["resnet", "mine.py", "mine.py:", "mine.txt:build", "mine.py:not a name", ""])
 def test_a_name_that_is_no_architecture_is_refused(arch: str) -> None:
-    expected = (
-        "unknown architecture .*; expected one of compact, search, seed, or path/to/file.py:function; next: see --arch"
-    )
+    names = ", ".join(architecture_names())
+    expected = f"unknown architecture .*; expected one of {names}, or path/to/file.py:function; next: see --arch"
     with pytest.raises(EdgeError, match=expected):
         make_options({"arch": arch})
     with pytest.raises(EdgeError, match=expected):

@@ -10,7 +10,9 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-_BLOCKS = {"cross": ((3, 1), (1, 3)), "square": ((3, 3), (3, 3))}
+from ..blocks import convolution, cross, square
+
+_BLOCKS = {"cross": cross, "square": square}
 
 
 def build(
@@ -45,28 +47,13 @@ def build(
         raise ValueError(f"block must be one of {', '.join(_BLOCKS)}, not {block!r}")
     pixels = keras.Input((28, 28, 1), name="pixels")
     x = layers.Rescaling(1 / 255, name="rescaling")(pixels)
-    x = _convolution(x, stem, (stem_kernel, stem_kernel), name="stem", strides=2)
+    x = convolution(x, stem, (stem_kernel, stem_kernel), name="stem", strides=2)
     for number in range(early):
-        x = _residual(x, stem, block, name=f"early{number + 1}")
-    x = _convolution(x, width, (3, 3), name="down", strides=2)
+        x = _BLOCKS[block](x, name=f"early{number + 1}")
+    x = convolution(x, width, (3, 3), name="down", strides=2)
     for number in range(blocks):
-        x = _residual(x, width, block, name=f"block{number + 1}")
+        x = _BLOCKS[block](x, name=f"block{number + 1}")
     if tail:
-        x = _convolution(x, width, (3, 1), name="tail")
+        x = convolution(x, width, (3, 1), name="tail")
     x = layers.Dropout(dropout, name="dropout")(layers.GlobalAveragePooling2D(name="pool")(x))
     return keras.Model(pixels, layers.Dense(classes, activation="softmax", name="probabilities")(x), name="search")
-
-
-def _residual(x: keras.KerasTensor, width: int, block: str, *, name: str) -> keras.KerasTensor:
-    first, second = _BLOCKS[block]
-    inner = _convolution(x, width, first, name=f"{name}_first")
-    inner = _convolution(inner, width, second, name=f"{name}_second", rectify=False)
-    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, inner]))
-
-
-def _convolution(
-    x: keras.KerasTensor, width: int, kernel: tuple[int, int], *, name: str, strides: int = 1, rectify: bool = True
-) -> keras.KerasTensor:
-    x = layers.Conv2D(width, kernel, strides=strides, padding="same", use_bias=False, name=name)(x)
-    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
-    return layers.ReLU(name=f"{name}_relu")(x) if rectify else x

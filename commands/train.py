@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def train(
-    arch: Annotated[str | None, typer.Option(help="seed (default), compact, or path/to/file.py:function.")] = None,
+    arch: Annotated[
+        str | None, typer.Option(help="seed (default), compact, strong, search, or path/to/file.py:function.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images (15).")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step (128).")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam (default), adamw, or sgd with momentum.")] = None,
@@ -40,11 +42,12 @@ def train(
     erase: Annotated[float | None, typer.Option(help="Share of pictures with a rectangle painted over.")] = None,
     mixup: Annotated[float | None, typer.Option(help="Blend pictures: concentration, as 0.2.")] = None,
     cutmix: Annotated[float | None, typer.Option(help="Share of pictures with a piece of another.")] = None,
-    teacher: Annotated[list[Path] | None, typer.Option(help="Learn from this .keras file; may be repeated.")] = None,
-    teacher_weight: Annotated[float | None, typer.Option(help="Teacher against labels, 0 to 1 (0.5).")] = None,
-    base: Annotated[
-        str | None, typer.Option(help="Fine-tune this .keras file, run, or compact or compact-photo.")
+    teacher: Annotated[
+        list[str] | None, typer.Option(help="Learn from this model, run or network in the box; may be repeated.")
     ] = None,
+    no_teacher: Annotated[bool, typer.Option("--no-teacher", help="Learn from the labels alone.")] = False,
+    teacher_weight: Annotated[float | None, typer.Option(help="Teacher against labels, 0 to 1 (0.5).")] = None,
+    base: Annotated[str | None, typer.Option(help="Fine-tune this .keras file, run, or network in the box.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, augmentation and dropout (0).")] = None,
     limit: Annotated[int | None, typer.Option(help="Train on the first so many images only, for a quick try.")] = None,
     variant: Annotated[str | None, typer.Option(help="A variant of the recipe: quick or photos.")] = None,
@@ -87,12 +90,14 @@ def train(
         "erase": erase,
         "mixup": mixup,
         "cutmix": cutmix,
-        "teacher": [str(path) for path in teacher] if teacher else None,
+        "teacher": [] if no_teacher else teacher or None,
         "teacher_weight": teacher_weight,
         "base": base,
         "seed": seed,
         "limit": limit,
     }
+    if teacher and no_teacher:
+        raise EdgeError("--teacher and --no-teacher", expected="one of them", hint="leave one out")
     if quick and variant not in {None, "quick"}:
         raise EdgeError("two variants of a recipe", got=f"--quick and --variant {variant}", hint="leave one out")
     variant = "quick" if quick else variant

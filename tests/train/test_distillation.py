@@ -9,11 +9,13 @@ import keras
 import numpy as np
 import pytest
 
+from fmnist_edge.common.box import int8_model
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.common.files import sha256_hex
 from fmnist_edge.dataset import load_split
+from fmnist_edge.runtime import open_runner
 from fmnist_edge.train.batches import training_batches
-from fmnist_edge.train.distillation import Teacher, describe_teacher
+from fmnist_edge.train.distillation import Teacher, describe_teacher, find_teacher
 from fmnist_edge.train.keras_model import load_keras_model
 from fmnist_edge.train.options import TrainOptions
 
@@ -60,6 +62,29 @@ def test_the_teacher_sees_the_changed_pictures(compact_run: Path) -> None:
     np.testing.assert_allclose(shares, expected, atol=1e-5)
     ((plain, _),) = training_batches(split, replace(options, shift=0, erase=0.0), epoch=1, teacher=None)
     assert not np.array_equal(pixels, plain)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
+def test_an_exported_model_teaches_and_sees_whole_numbers(suffix: str, int8_onnx: Path) -> None:
+    path = int8_onnx.with_suffix(suffix)
+    split = load_split("validation").first(60)
+    options = TrainOptions(rotate=10, erase=0.5, teacher=(str(path),), teacher_weight=1.0, batch_size=20)
+    batches = list(training_batches(split, options, epoch=1, teacher=Teacher.of(options)))
+    assert len(batches) == 3
+    for pixels, shares in batches:
+        seen = np.rint(np.asarray(pixels)[..., 0]).astype(np.uint8)
+        assert not np.array_equal(seen, np.asarray(pixels)[..., 0])  # turned pictures have values between
+        with open_runner(path) as runner:
+            np.testing.assert_allclose(shares, runner.infer(seen), atol=1e-6)
+
+
+def test_a_teacher_is_a_file_a_run_or_a_network_in_the_box(compact_run: Path, tmp_path: Path) -> None:
+    assert find_teacher("strong") == int8_model("strong")
+    assert find_teacher(str(compact_run)) == compact_run / "model.keras"
+    assert find_teacher("some/model.tflite") == Path("some/model.tflite")
+    (tmp_path / "begun").mkdir()
+    with pytest.raises(EdgeError, match=r"no trained model in .*begun; expected a model.keras; got none"):
+        find_teacher(str(tmp_path / "begun"))
 
 
 def test_a_teacher_is_described_by_its_hash(tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ check: $(READY) audit ## run the linter, the formatter's check, the type checker
 	@mkdir -p .typecheck && ln -sfn .. .typecheck/fmnist_edge
 	$(BIN)/mypy -p fmnist_edge --exclude '(^|/)tests/'
 
-models: $(READY) ## make the models in the box of two finished runs: make models DATASET_RUN=runs/a PHOTO_RUN=runs/b
-	$(BIN)/fmnist-edge box --dataset-run $(DATASET_RUN) --photo-run $(PHOTO_RUN) --photos tests/data/photos
+models: $(READY) ## make the models in the box of three finished runs: DATASET_RUN=runs/a PHOTO_RUN=runs/b STRONG_RUN=runs/c
+	$(BIN)/fmnist-edge box --dataset-run $(DATASET_RUN) --photo-run $(PHOTO_RUN) --strong-run $(STRONG_RUN) --photos tests/data/photos
 
 audit: $(READY)  ## are the installed packages known to be vulnerable? (where the database can be reached)
 	$(BIN)/python tests/audit.py

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..common.box import DATASET, FOLDER, PHOTO
+from ..common.box import DATASET, FOLDER, PHOTO, STRONG
 from ..common.progress import ConsoleProgress
 from .shared import DataDir
 
@@ -15,20 +15,21 @@ from .shared import DataDir
 def box(
     dataset_run: Annotated[Path, typer.Option(help="Finished run for pictures like those of the dataset.")],
     photo_run: Annotated[Path, typer.Option(help="Finished run for photos.")],
+    strong_run: Annotated[Path, typer.Option(help="Finished run of the stronger network.")],
     photos: Annotated[list[Path] | None, typer.Option(help="Folder of labelled photos to count on.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the models.")] = FOLDER,
     data_dir: DataDir = None,
 ) -> None:
     """Make the models that come with the package, and the manifest that says whence.
 
-    Example: fmnist-edge box --dataset-run runs/a --photo-run runs/b --photos tests/data/photos
+    Example: fmnist-edge box --dataset-run runs/a --photo-run runs/b --strong-run runs/c --photos tests/data/photos
     """
     from ..export import require_converters
 
     require_converters()
     from ..export.box import fill_box
 
-    runs = {DATASET: dataset_run, PHOTO: photo_run}
+    runs = {DATASET: dataset_run, PHOTO: photo_run, STRONG: strong_run}
     manifest = fill_box(runs, out, photos=photos or [], data_dir=data_dir, progress=ConsoleProgress())
     for name, model in manifest["models"].items():
         print(f"{name}: {model['command']}")

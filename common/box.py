@@ -1,7 +1,8 @@
 """The models in the box: those that come with the package, in the folder ``models``.
 
 ``compact`` is for pictures like those of the dataset, ``compact-photo`` is the same network tuned on garments cut out
-of photos. They are found by a path beside this file, because every import is time at every start.
+of photos, and ``strong`` is the larger one that taught them, for who asks for it. They are found by a path beside this
+file, because every import is time at every start.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "models"
-DATASET, PHOTO = "compact", "compact-photo"
-NAMES = (DATASET, PHOTO)
-"""The networks in the box, as the command line calls them."""
+DATASET, PHOTO, STRONG = "compact", "compact-photo", "strong"
+ARCHITECTURES = {DATASET: "compact", PHOTO: "compact", STRONG: "strong"}
+"""The networks in the box, as the command line calls them, and the architecture of each."""
+NAMES = tuple(ARCHITECTURES)
 MANIFEST = "models.json"
 """Where each file comes from, its hash, and what it gets right; written by the hidden command ``box``."""
 BOX = "box"
-"""Both of them, each for its own kind of picture."""
+"""`DATASET` and `PHOTO`, each for its own kind of picture."""
+IN_USE = (DATASET, PHOTO)
+"""What answers where no model is named."""
 
 REINSTALL = "pip install --force-reinstall --no-deps fmnist-edge"
 """What mends a box of which something is missing or damaged."""

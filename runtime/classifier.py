@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..common.box import DATASET, NAMES, PHOTO, REINSTALL, int8_model
+from ..common.box import DATASET, IN_USE, PHOTO, REINSTALL, int8_model
 from ..common.closing import Closing
 from ..common.errors import EdgeError
 from .backend import Backend, open_backend
@@ -228,7 +228,7 @@ def _require_box() -> None:
     Raises:
         EdgeError: one is missing.
     """
-    for name in NAMES:
+    for name in IN_USE:
         if not int8_model(name).is_file():
             expected = "a whole installation"
             raise EdgeError(f"no model at {int8_model(name)}", expected=expected, got="none", hint=REINSTALL)

@@ -477,6 +477,7 @@ def test_unwritable_output_folders(run: Run, place: str, compact_run: Path, int8
         (["--arch", "mine.py:make"], "mine.py has no function make"),
         (["--arch", "mine.py:build"], "mine.py:build does not build"),
         (["--arch", "compact", "--teacher", "none.keras"], "cannot read none.keras"),
+        (["--arch", "compact", "--teacher", "strong", "--no-teacher"], "--teacher and --no-teacher"),
     ],
 )
 def test_bad_training_options(run: Run, arguments: list[str], says: str, tmp_path: Path) -> None:
@@ -491,8 +492,12 @@ def test_bad_training_options(run: Run, arguments: list[str], says: str, tmp_pat
 def test_an_architecture_of_ones_own_is_trained_by_its_recipe_and_exported(run: Run, tmp_path: Path) -> None:
     from fmnist_edge.train.architectures import compact
 
-    source = Path(compact.__file__).read_text(encoding="utf-8")
-    (tmp_path / "mine.py").write_text(source.replace("_WIDTH = 64", "_WIDTH = 16").replace('"compact"', '"mine"'))
+    source = (
+        Path(compact.__file__).read_text(encoding="utf-8").replace("from ..blocks", "from fmnist_edge.train.blocks")
+    )
+    (tmp_path / "mine.py").write_text(
+        source.replace("_WIDE = 16, 48, 64", "_WIDE = 8, 16, 16").replace('"compact"', '"mine"')
+    )
     (tmp_path / "mine.toml").write_text('optimizer = "sgd"\nflip = true\n[quick]\nepochs = 1\nlimit = 500\n')
     trained = run("train", "--arch", "mine.py:build", "--quick", "--no-flip", "--tensorboard")
     assert trained.code == 0

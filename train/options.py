@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ..common.box import NAMES
+from ..common.box import ARCHITECTURES
 from ..common.errors import EdgeError
 from ..common.toml import read_toml
 from .architectures import check_name, recipe_path
@@ -51,10 +51,11 @@ class TrainOptions:
         erase: share of the pictures in which a rectangle is painted over, 0 to 1.
         mixup: concentration of the beta distribution that two pictures are blended by, at least 0; 0 is off.
         cutmix: share of the pictures that a piece of another is pasted into, 0 to 1.
-        teacher: .keras files whose mean answer is learnt, too.
+        teacher: models whose mean answer is learnt, too: .keras, .onnx or .tflite files, run folders, or networks in
+            the box by their names.
         teacher_weight: how much the teacher counts against the labels, 0 to 1.
         base: begin with the weights of this model of the same architecture, for fine-tuning: a .keras file, a run
-            folder, or a network in the box (``compact``, ``compact-photo``); None draws them.
+            folder, or a network in the box (``compact``, ``compact-photo``, ``strong``); None draws them.
         seed: of initial weights, order of images, augmentation and dropout; 0 to 4294967295.
         limit: train on the first so many images only, for a quick try; None for all.
         arch_options: arguments of the architecture beyond those that every one has, such as ``{"width": 32}``.
@@ -199,7 +200,7 @@ def check_value(path: Path, key: str, value: object) -> object:
 
 def _arch_of(base: object) -> str:
     """Return the architecture that is meant where only a base is named: that of a network in the box."""
-    return "compact" if base in NAMES else TrainOptions.arch
+    return ARCHITECTURES.get(str(base), TrainOptions.arch)
 
 
 def _kind(name: str, default: object) -> type:

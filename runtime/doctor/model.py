@@ -24,7 +24,7 @@ def check_model(machine: Machine, model: Path | None) -> Finding:
     if path is not None:
         return _try(machine, path)
     findings = []
-    for name in box.NAMES:
+    for name in box.IN_USE:
         findings.append(_try(machine, box.int8_model(name)))
         if findings[-1].status is not Status.OK:
             return findings[-1]

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from fmnist_edge.common.box import NAMES, in_the_box
+from fmnist_edge.common.box import ARCHITECTURES, NAMES, in_the_box
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.common.files import sha256_hex
 from fmnist_edge.train import trainer
@@ -42,9 +42,9 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_in_the_box_is_a_base(name: str) -> None:
-    model = build_model(TrainOptions(arch="compact", dropout=0.5))
+    model = build_model(TrainOptions(arch=ARCHITECTURES[name], dropout=0.5))
     drawn = model.get_weights()
-    begin_with(model, name, "compact")
+    begin_with(model, name, ARCHITECTURES[name])
     assert same_weights(model, load_keras_model(in_the_box(name, ".keras")))
     assert not np.array_equal(model.get_weights()[0], drawn[0])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import warnings
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..common.errors import EdgeError
+from ..common.quiet import quiet_standard_error
 from .runner import SIDE
 
 if TYPE_CHECKING:
@@ -166,7 +168,9 @@ def _comes_in_scans(image: Image.Image) -> bool:
 
 def _standardise(image: Image.Image, name: str) -> Image.Image:
     _require_usable_size(image, name)
-    image.load()
+    # Of a damaged file, libtiff writes lines of its own; the error that Pillow raises says it in one.
+    with quiet_standard_error() if image.format == "TIFF" else contextlib.nullcontext():
+        image.load()
     orientation = image.getexif().get(_ORIENTATION)
     small = _made_small(image)
     if orientation:

@@ -382,6 +382,17 @@ def test_a_name_says_nothing_of_what_is_in_a_file(tmp_path: Path, name: str) -> 
         assert np.array_equal(load_picture(tmp_path / name), load_picture(content))
 
 
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate"])
+def test_of_a_damaged_tiff_no_library_writes_lines_of_its_own(
+    compression: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = encode(NOISE, "TIFF", compression=compression)
+    damaged = content[:300] + b"\xff" * 3_000 + content[3_300:]
+    with pytest.raises(EdgeError, match="cannot read the picture; expected a picture; got decoder error"):
+        load_picture(damaged)
+    assert capfd.readouterr().err == ""
+
+
 # --- memory ----------------------------------------------------------------------------------------------------------
 
 PEAK = """

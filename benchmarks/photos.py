@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import EdgeError
-from ..common.files import sha256_hex
+from ..common.files import read_text, sha256_hex
 from ..runtime import Classifier
 
 LABELS_FILE = "labels.csv"
@@ -51,10 +51,7 @@ def tally_photos(classifier: Classifier, folder: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> list[dict[str, str]]:
     expected = "a table with file,source_class,fashion_mnist_label"
-    try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    except OSError as error:
-        raise EdgeError(f"cannot read {path}", expected=expected, got=error.strerror or str(error)) from error
+    rows = list(csv.DictReader(read_text(path, expected=expected).splitlines()))
     if not rows or not {"file", "source_class", "fashion_mnist_label"} <= set(rows[0]):
         raise EdgeError(f"cannot read {path}", expected=expected, got="something else")
     return rows

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .shared import Json, fail, print_json
+from .shared import AllowUnverified, Json, RequireSignature, fail, print_json
 
 if TYPE_CHECKING:
     from ..export.inspection import Inspection
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def inspect(
     files: Annotated[list[Path], typer.Argument(help="Files ending in .onnx or .tflite, exported here or elsewhere.")],
+    allow_unverified: AllowUnverified = False,
+    require_signature: RequireSignature = None,
     as_json: Json = False,
 ) -> None:
     """Show every operator as the runtime executes it here: types, MACs, what stays float.
@@ -23,8 +25,10 @@ def inspect(
     """
     from ..export.inspection import inspect as run
     from ..runtime.locate import named_model
+    from ..runtime.trust import Trust
 
-    inspections = [run(named_model(path)) for path in files]
+    trust = Trust.chosen(verify=not allow_unverified, signed_by=require_signature)
+    inspections = [run(named_model(path), trust=trust) for path in files]
     for inspection in inspections:
         if as_json:
             print_json(inspection.as_json())

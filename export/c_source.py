@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import EdgeError, one_line
-from ..common.files import atomic_path
+from ..common.files import atomic_path, sha256_hex
 from ..runtime.card import ModelCard, read_tflite_card
 from .arena import arena_bytes
 from .flatbuffer import operator_name, read_model
@@ -45,7 +45,7 @@ def header_path(source: Path) -> Path:
 
 
 def write_c(source: Path, tflite: Path) -> None:
-    """Write the C source and its header, both or neither.
+    """Write the C source and its header, both or neither; where a kill comes between them, the compiler says so.
 
     Args:
         source: path of the .c file; what stands there, or as its header beside it, is replaced.
@@ -72,6 +72,11 @@ def identifier(name: str) -> str:
     return re.sub(r"[^a-z0-9_]", "_", name.lower())
 
 
+def _mark(graph: bytes, card: ModelCard) -> str:
+    """Return the macro of one export: its header defines it, and its source does not compile without."""
+    return f"{identifier(card.name).upper()}_EXPORT_{sha256_hex(graph + card.to_json().encode())[:16]}"
+
+
 def source_text(graph: bytes, card: ModelCard, *, include: str) -> str:
     """Return the C source: the model as an array of bytes, and the labels; valid C11 and C++17."""
     name = identifier(card.name)
@@ -81,6 +86,7 @@ def source_text(graph: bytes, card: ModelCard, *, include: str) -> str:
     return (
         f"/* The model {_comment(card.name)} as bytes; see {include}. Made by fmnist-edge; do not edit. */\n"
         f'#include "{include}"\n\n'
+        f'#ifndef {_mark(graph, card)}\n#error "{include} is of another export: export both files again"\n#endif\n\n'
         "#ifndef __cplusplus\n#include <stdalign.h>\n#endif\n\n"
         f"alignas(16) const unsigned char {name}[{name.upper()}_LENGTH] = {{\n{numbers}\n}};\n\n"
         f"const char *const {name}_labels[{name.upper()}_CLASSES] = {{\n{labels}\n}};\n"
@@ -104,7 +110,8 @@ def header_text(graph: bytes, card: ModelCard) -> str:
     }
     defines = "".join(f"#define {name.upper()}_{key} {value}\n" for key, value in macros.items())
     return (
-        f"{_description(card, calls, arena)}\n#ifndef {name.upper()}_H\n#define {name.upper()}_H\n\n{defines}\n"
+        f"{_description(card, calls, arena)}\n#ifndef {name.upper()}_H\n#define {name.upper()}_H\n\n"
+        f"#define {_mark(graph, card)}\n{defines}\n"
         f'#ifdef __cplusplus\nextern "C" {{\n#endif\n\n'
         f"extern const unsigned char {name}[{name.upper()}_LENGTH];\n"
         f"extern const char *const {name}_labels[{name.upper()}_CLASSES];\n\n"

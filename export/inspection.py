@@ -18,11 +18,14 @@ from ..runtime.card import ModelCard, NoCardError, read_card
 from ..runtime.external import require_one_file
 from ..runtime.integrity import require_intact
 from ..runtime.runner import check_file
+from ..runtime.trust import Trust, trusted_card
 from .operators import Execution, Operator, float_islands, layers_of
 from .recipe import Format
 
 INTEGER_RECIPES = ("int8", "int16x8")
 """Recipes that promise integers, by the name of the arithmetic that they promise in every layer."""
+UNVERIFIED = Trust(verify=False)
+"""What files must prove that were written a moment ago, and those of other tools: nothing."""
 _NEEDED: dict[Format, tuple[str, ...]] = {
     "onnx": ("onnx",),
     "tflite": ("flatbuffers", "ai_edge_litert.schema_py_generated"),
@@ -119,18 +122,22 @@ class Inspection:
         return tuple(sorted((ratios or {}).items(), key=lambda entry: entry[1]))
 
 
-def inspect(path: Path, *, name: str | None = None) -> Inspection:
+def inspect(path: Path, *, name: str | None = None, trust: Trust = UNVERIFIED) -> Inspection:
     """Inspect the file at `path`.
 
     Args:
         path: an .onnx or .tflite file, ours or another's.
         name: what to call it; None is the name of the file.
+        trust: what it must prove before its runtime sees it; without verification, what it does not keep is a fault.
 
     Raises:
-        EdgeError: no such file, not a model, its runtime cannot load it, or a package is not installed.
+        EdgeError: it has not proved what `trust` asks for; no such file, not a model, its runtime cannot load it, or a
+            package is not installed.
     """
     kind = _format_of(path)
     check_file(path)
+    if trust.verify:
+        trusted_card(path, trust)
     for module in _NEEDED[kind]:
         package = module.split(".")[0]
         import_extra(module, needed=f"{package} is needed to inspect {path}", extra="inspect")

@@ -34,9 +34,15 @@ MAX_ARCHIVE_BYTES = 2 * MAX_CARD_BYTES
 """So much of a TFLite file's end is looked at for the zip archive, and no more."""
 MAX_MEMBERS = 16
 """Members of that archive, and entries of an ONNX file's metadata; ours have two."""
+MAX_FIELDS = 10_000
+"""Fields of an ONNX file's outermost message, and of an entry of its metadata; ours have a dozen."""
 _COMPRESSIONS = (0, 8)
 """Stored and deflated (PKWARE, APPNOTE 4.4.5): zipfile bounds what it decompresses of no other."""
 _MEMBER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+
+
+class _TooManyFieldsError(ValueError):
+    """A message has more fields than anyone will wait for."""
 
 
 class NoCardError(EdgeError):
@@ -140,6 +146,8 @@ def read_onnx_file_card(path: Path) -> ModelCard:
             entries = [dict(_text_fields(io.BytesIO(entry))) for entry in found]
     except OSError as error:
         raise EdgeError(f"cannot read {path}", expected="a model file", got=error.strerror or str(error)) from error
+    except _TooManyFieldsError as error:
+        raise _unusable(path, f"at most {MAX_FIELDS:,} fields", "more") from error
     except ValueError as error:
         raise _no_card(str(path)) from error
     keys = [entry.get(1, "") for entry in entries]
@@ -158,10 +166,15 @@ def _fields(stream: BinaryIO, wanted: int) -> Iterator[bytes]:
 
     Raises:
         ValueError: it is no message, or ends too early.
+        _TooManyFieldsError: it has more than `MAX_FIELDS`.
     """
     end = stream.seek(0, io.SEEK_END)
     stream.seek(0)
-    while (at := stream.tell()) < end:
+    for count in itertools.count():
+        if (at := stream.tell()) >= end:
+            return
+        if count == MAX_FIELDS:
+            raise _TooManyFieldsError
         tag = read_varint(stream)
         kind = tag & 7
         if kind == 0:

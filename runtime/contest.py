@@ -22,6 +22,8 @@ from .trust import Trust
 
 _METHOD = 1
 """Raised when the measurement changes, so that what an earlier release remembered is measured again."""
+_MAX_BYTES = 1 << 20
+"""So much of what is remembered is read; it takes a hundredth of it."""
 _KEPT = 64
 """More models than that are not remembered."""
 _ROUNDS = 36
@@ -138,7 +140,10 @@ def remember(key: str, suffix: str | None) -> None:
 def _remembered() -> dict[str, Any]:
     path = cache_file()
     try:
-        content = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
+        if path is None:
+            return {}
+        with path.open("rb") as stream:
+            content = json.loads(stream.read(_MAX_BYTES))  # a longer one is cut, and no JSON
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -8,6 +8,7 @@ package, which a device does not have: a message is fields one after another, mo
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -30,6 +31,9 @@ _EXTERNAL_DATA, _DATA_LOCATION, _EXTERNAL = 13, 14, 1
 _MAX_DEPTH = 64
 """Messages within each other; Protocol Buffers' own parsers stop at 100."""
 
+MAX_FIELDS = 200_000
+"""Of all messages together; ours have up to a thousand."""
+
 
 def require_one_file(path: Path) -> None:
     """Check that no tensor of an ONNX file lies in another file.
@@ -41,7 +45,7 @@ def require_one_file(path: Path) -> None:
         with path.open("rb") as stream:
             size = stream.seek(0, io.SEEK_END)
             stream.seek(0)
-            external = _has_external(stream, size, _MODEL, _MAX_DEPTH)
+            external = _has_external(stream, size, _MODEL, _MAX_DEPTH, itertools.count())
     except OSError as error:
         raise EdgeError(f"cannot read {path}", expected="a model file", got=error.strerror or str(error)) from error
     except ValueError as error:
@@ -52,20 +56,25 @@ def require_one_file(path: Path) -> None:
         raise EdgeError(f"{path} wants other files", expected="weights inside", got="external data", hint=hint)
 
 
-def _has_external(stream: BinaryIO, end: int, kind: int, depth: int) -> bool:
-    """Tell whether the message from here to byte `end` has a tensor in another file; leave the stream anywhere."""
+def _has_external(stream: BinaryIO, end: int, kind: int, depth: int, count: Iterator[int]) -> bool:
+    """Tell whether the message from here to byte `end` has a tensor in another file; leave the stream anywhere.
+
+    Every field takes one of `count`, in whatever message it lies.
+    """
     if depth == 0:
         raise ValueError(f"more than {_MAX_DEPTH} messages within each other")
     inner = _INNER.get(kind, {})
-    for number, value, length in _fields(stream, end):
+    for number, value, length in _fields(stream, end, count):
         if kind == _TENSOR and (number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value == _EXTERNAL)):
             return True
-        if length and number in inner and _has_external(stream, stream.tell() + length, inner[number], depth - 1):
+        if not length or number not in inner:
+            continue
+        if _has_external(stream, stream.tell() + length, inner[number], depth - 1, count):
             return True
     return False
 
 
-def _fields(stream: BinaryIO, end: int) -> Iterator[tuple[int, int, int]]:
+def _fields(stream: BinaryIO, end: int, count: Iterator[int]) -> Iterator[tuple[int, int, int]]:
     """Yield number, value and length of the fields up to byte `end`; the stream stands at the content meanwhile.
 
     Raises:
@@ -73,6 +82,8 @@ def _fields(stream: BinaryIO, end: int) -> Iterator[tuple[int, int, int]]:
     """
     at = stream.tell()
     while at < end:
+        if next(count) == MAX_FIELDS:
+            raise ValueError(f"more than {MAX_FIELDS:,} fields")
         tag = read_varint(stream)
         value = length = 0
         if tag & 7 == 0:

@@ -12,6 +12,9 @@ from ..common.errors import EdgeError
 from ..common.locks import try_lock
 from .watch import Stamp
 
+MAX_LINE_BYTES = 1 << 16
+"""An answer takes a hundredth of it; without a bound, a file without lines would be read whole."""
+
 
 class Journal(Closing):
     """A file of one JSON object a line, each about one picture; lines are only ever added.
@@ -36,9 +39,7 @@ class Journal(Closing):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
             if try_lock(self._descriptor) is False:
                 raise EdgeError(f"another process is writing {path}", hint="end it, or name another file")
-            content = path.read_bytes()
-            self._end = content.rfind(b"\n") + 1
-            self.told = dict(_entry(path, line) for line in content[: self._end].splitlines())
+            self.told, self._end = _read(path)
             os.ftruncate(self._descriptor, self._end)
         except OSError as error:
             self.close()
@@ -80,6 +81,29 @@ class Journal(Closing):
         return EdgeError(f"cannot write {self._path}", got=error.strerror or str(error), hint="choose another file")
 
 
+def _read(path: Path) -> tuple[dict[str, Stamp], int]:
+    """Return what was told, and the length in bytes of the whole lines; of the file, one line is held at a time.
+
+    Raises:
+        EdgeError: a line is none of ours.
+    """
+    told, end = {}, 0
+    with path.open("rb") as stream:
+        while line := stream.readline(MAX_LINE_BYTES + 1):
+            if len(line) > MAX_LINE_BYTES:
+                raise _alien(path, f"a line of more than {MAX_LINE_BYTES:,} bytes")
+            if line.endswith(b"\n"):
+                name, stamp = _entry(path, line)
+                told[name] = stamp
+                end += len(line)
+    return told, end
+
+
+def _alien(path: Path, got: str) -> EdgeError:
+    hint = "name another file, or move this one away"
+    return EdgeError(f"{path} holds something else", expected="answers of watch", got=got, hint=hint)
+
+
 def _entry(path: Path, line: bytes) -> tuple[str, Stamp]:
     """Return name and stamp of one line.
 
@@ -90,7 +114,4 @@ def _entry(path: Path, line: bytes) -> tuple[str, Stamp]:
         entry = json.loads(line.decode(errors="surrogateescape"))
         return str(entry["name"]), (int(entry["written_ns"]), int(entry["size_bytes"]))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        hint = "name another file, or move this one away"
-        raise EdgeError(
-            f"{path} holds something else", expected="answers of watch", got=str(error), hint=hint
-        ) from error
+        raise _alien(path, str(error)) from error

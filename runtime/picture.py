@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import itertools
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..common.errors import EdgeError
+from ..common.quiet import quiet_standard_error
 from .runner import SIDE
 
 if TYPE_CHECKING:
@@ -23,12 +26,26 @@ Kind = Literal["auto", "dataset", "photo"]
 """What a picture is taken for; ``auto`` looks at it."""
 MAX_PIXELS = 64_000_000
 """More are not decoded: a forged header can claim billions. A JPEG is decoded at reduced size, which is what counts."""
-MAX_BYTES = 4 * MAX_PIXELS
-"""So much is read of a pipe or of standard input; a file is not read before its header has told its size."""
+_COSTLY_PIXELS = {"WEBP": 20_000_000, "TIFF": 24_000_000, "PPM": 24_000_000}
+"""Bounds of the formats that take more than 4 bytes for a pixel while they are decoded, so that none takes 512 MiB:
+libwebp holds a picture four times, Pillow a turned copy of a TIFF beside a strip of any height, and a PPM as bytes."""
+_SCANS_PIXELS = 32_000_000
+"""Bound of a JPEG whose components come in several scans, such as a progressive one: libjpeg keeps the coefficients of
+the full size, up to 8 bytes for a pixel, whatever the size it is decoded at."""
+MAX_BYTES = 128_000_000
+"""A longer file is not read: a decoder may hold all of it beside its pixels."""
 MIN_SIDE = 8
 """Smaller pictures show nothing."""
 PHOTO_SIDE = 256
 """Longest side in pixels at which a photo is looked at."""
+_LARGE_SIDE = 1024
+"""A longest side of twice as many pixels or more is divided by a whole number, to as few as these."""
+_TILE_SIDE = 64
+"""Tiles that are made small at once have so many rows and columns of what becomes of them: at most 4 million pixels."""
+_ORIENTATION = 0x0112
+"""The tag of Exif that tells how a camera was held."""
+_START_OF_SCAN = 0xDA
+"""The marker of a JPEG before the number of components in a scan (ITU-T T.81, B.2.3)."""
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 """What is decoded; Pillow knows forty more, some of which start other programs."""
 _MOVING = ("GIF", "PNG", "WEBP")
@@ -118,25 +135,73 @@ def _decode(picture: str | Path | bytes | Image.Image) -> Image.Image:
 def _decode_file(file: bytes | Path, name: str) -> Image.Image:
     if file == b"":
         raise EdgeError(f"{name} is empty", expected="a picture", got="0 bytes")
+    if (len(file) if isinstance(file, bytes) else file.stat().st_size) > MAX_BYTES:
+        raise _too_long(name)
     # By its path, Pillow loads the one decoder that the name speaks of, which saves a tenth of the start-up.
     with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=FORMATS) as image:
         frames = getattr(image, "n_frames", 1) if image.format in _MOVING else 1
         if frames > 1:
             hint = "save one of them as a picture"
             raise EdgeError(f"{name} is animated", expected="one picture", got=f"{frames}", hint=hint)
-        if not image.info.get("progressive"):  # of those, all coefficients are kept at full size
-            image.draft(None, (PHOTO_SIDE, PHOTO_SIDE))  # a JPEG is decoded at reduced size, which takes a fifth
+        if _comes_in_scans(image):
+            _require_usable_size(image, name)  # all of it is kept
+        image.draft(None, (PHOTO_SIDE, PHOTO_SIDE))  # a JPEG is decoded at reduced size, which takes a fifth
         return _standardise(image, name)
+
+
+def _comes_in_scans(image: Image.Image) -> bool:
+    """Tell whether a file that was not decoded yet is a JPEG whose first scan is not its only one, or may not be."""
+    stream: BinaryIO | None = getattr(image, "fp", None)
+    if image.format not in {"JPEG", "MPO"} or stream is None:
+        return False
+    at = stream.tell()
+    try:
+        stream.seek(2)
+        while len(head := stream.read(4)) == 4 and head[0] == 0xFF and not image.info.get("progressive"):
+            if head[1] == _START_OF_SCAN:
+                return stream.read(1) != bytes([getattr(image, "layers", 0)])
+            stream.seek(int.from_bytes(head[2:], "big") - 2, io.SEEK_CUR)
+        return True
+    finally:
+        stream.seek(at)
 
 
 def _standardise(image: Image.Image, name: str) -> Image.Image:
     _require_usable_size(image, name)
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I"):  # 16 bits: Pillow would clip instead of scaling
-        return Image.fromarray((np.asarray(upright).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
-    if "A" in upright.mode or "transparency" in upright.info:
-        return upright.convert("RGBA")
-    return upright.convert("L" if upright.mode in {"1", "L", "F"} else "RGB")
+    # Of a damaged file, libtiff writes lines of its own; the error that Pillow raises says it in one.
+    with quiet_standard_error() if image.format == "TIFF" else contextlib.nullcontext():
+        image.load()
+    orientation = image.getexif().get(_ORIENTATION)
+    small = _made_small(image)
+    if orientation:
+        small.getexif()[_ORIENTATION] = orientation
+    return ImageOps.exif_transpose(small)
+
+
+def _made_small(image: Image.Image) -> Image.Image:
+    """Return the picture in mode L, RGB or RGBA, its longest side less than twice `_LARGE_SIDE`.
+
+    It is done tile by tile, so that no copy of a large picture is made.
+    """
+    factor = max(image.size) // _LARGE_SIDE
+    if factor < 2:
+        return _one_of_three_modes(image)
+    (width, height), side = image.size, factor * _TILE_SIDE
+    small = None
+    for top, left in itertools.product(range(0, height, side), range(0, width, side)):
+        tile = image.crop((left, top, min(left + side, width), min(top + side, height)))
+        tile = _one_of_three_modes(tile).reduce(factor)
+        small = small or Image.new(tile.mode, (-(-width // factor), -(-height // factor)))
+        small.paste(tile, (left // factor, top // factor))
+    return small or image
+
+
+def _one_of_three_modes(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits: Pillow would clip instead of scaling
+        return Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
+    if "A" in image.mode or "transparency" in image.info:
+        return image.convert("RGBA")
+    return image.convert("L" if image.mode in {"1", "L", "F"} else "RGB")
 
 
 def _source(path: Path) -> bytes | Path:
@@ -158,8 +223,12 @@ def read_bounded(stream: BinaryIO, name: str) -> bytes:
     """
     content = stream.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise EdgeError(f"{name} is too large", expected=f"a picture of at most {MAX_BYTES:,} bytes", got="more")
+        raise _too_long(name)
     return content
+
+
+def _too_long(name: str) -> EdgeError:
+    return EdgeError(f"{name} is too large", expected=f"a picture of at most {MAX_BYTES:,} bytes", got="more")
 
 
 def _image_of_array(array: npt.NDArray[np.uint8]) -> Image.Image:
@@ -176,8 +245,10 @@ def _require_usable_size(image: Image.Image, name: str) -> None:
         raise EdgeError(f"{name} is empty", expected="a picture", got=got)
     if min(image.size) < MIN_SIDE:
         raise EdgeError(f"{name} is too small", expected=f"at least {MIN_SIDE} x {MIN_SIDE} pixels", got=got)
-    if pixels > MAX_PIXELS:
-        raise EdgeError(f"{name} is too large", expected=f"at most {MAX_PIXELS:,} pixels", got=got)
+    known = _SCANS_PIXELS if _comes_in_scans(image) else _COSTLY_PIXELS.get(image.format or "", MAX_PIXELS)
+    most = min(MAX_PIXELS, known)
+    if pixels > most:
+        raise EdgeError(f"{name} is too large", expected=f"at most {most:,} pixels", got=got)
 
 
 def _is_of_dataset(image: Image.Image) -> bool:

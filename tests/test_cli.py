@@ -17,9 +17,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 
 from fmnist_edge.cli import main
+from fmnist_edge.runtime.card import read_onnx_file_card
 
 Run = Callable[..., "Done"]
 PHOTOS = Path(__file__).parent / "data" / "photos"
@@ -200,15 +203,36 @@ def test_inspect_ends_with_1_where_a_file_is_not_what_it_claims(run: Run, export
     content = bytearray((exports / "fmnist-compact-int8.onnx").read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "changed.onnx").write_bytes(content)
-    done = run("inspect", "changed.onnx", exports / "fmnist-compact-int8.tflite")
+    files = ("changed.onnx", exports / "fmnist-compact-int8.tflite")
+    one_line_error(run("inspect", *files), "changed.onnx was changed or damaged; expected SHA-256")
+    done = run("inspect", *files, "--allow-unverified")
     assert done.code == 1
     assert done.err.startswith("fmnist-edge: changed.onnx was changed or damaged; expected SHA-256")
     assert done.out.count("Operators as they are executed") == 2
 
 
+def test_inspect_asks_for_a_proof_before_a_runtime_sees_the_file(
+    run: Run, int8_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(path: Path) -> None:
+        raise RuntimeError("parsed")
+
+    (tmp_path / "other.onnx").write_bytes(int8_onnx.read_bytes()[: read_onnx_file_card(int8_onnx).graph_bytes])
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "maker.pub").write_bytes(pem)
+    assert run("inspect", "other.onnx", "--allow-unverified").code == 0
+    monkeypatch.setattr("fmnist_edge.export.operators_onnx.read_onnx", parse)
+    one_line_error(run("inspect", "other.onnx"), "other.onnx has no ModelCard", "--allow-unverified")
+    one_line_error(run("inspect", int8_onnx, "--require-signature", "maker.pub"), "is not signed")
+    monkeypatch.setenv("FMNIST_EDGE_REQUIRE_SIGNATURE", "maker.pub")
+    one_line_error(run("inspect", int8_onnx), "is not signed")
+
+
 def test_inspect_of_what_is_no_model_file(run: Run, compact_run: Path, int8_onnx: Path, tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("hello")
-    one_line_error(run("inspect", int8_onnx, "text.onnx"), "cannot load text.onnx")
+    one_line_error(run("inspect", int8_onnx, "text.onnx"), "text.onnx has no ModelCard")
+    one_line_error(run("inspect", "text.onnx", "--allow-unverified"), "cannot load text.onnx")
     one_line_error(run("inspect", compact_run / "model.keras"), "export it first: fmnist-edge export")
     one_line_error(run("inspect", compact_run), "got a folder")
 

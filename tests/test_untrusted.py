@@ -88,7 +88,7 @@ def test_standard_input_without_an_end_is_not_read_to_its_end(int8_onnx: Path) -
     with Path("/dev/zero").open("rb") as endless:
         done = subprocess.run(command, stdin=endless, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 2
-    assert "standard input is too large; expected a picture of at most 256,000,000 bytes; got more" in done.stderr
+    assert "standard input is too large; expected a picture of at most 128,000,000 bytes; got more" in done.stderr
 
 
 @pytest.mark.parametrize("how", [[], ["--json"], ["--csv"]], ids=["table", "json", "csv"])

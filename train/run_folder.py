@@ -18,7 +18,7 @@ from typing import Any
 
 from ..common.box import NAMES, in_the_box
 from ..common.errors import EdgeError
-from ..common.files import atomic_path, point_link, read_json, remove_leftovers, write_text
+from ..common.files import atomic_path, point_link, read_json, read_text, remove_leftovers, write_text
 from ..common.locks import is_locked
 
 RUNS = Path("runs")
@@ -128,11 +128,11 @@ class RunFolder:
         """
         if not self.history.is_file():
             return []
+        expected = "epoch,loss,accuracy,val_loss,val_accuracy,seconds"
+        text = read_text(self.history, expected=expected)
         try:
-            rows = list(csv.DictReader(self.history.read_text(encoding="utf-8").splitlines()))
-            return [_record(row) for row in rows]
-        except (KeyError, ValueError, TypeError) as error:
-            expected = "epoch,loss,accuracy,val_loss,val_accuracy,seconds"
+            return [_record(row) for row in csv.DictReader(text.splitlines())]
+        except (KeyError, ValueError, TypeError, csv.Error) as error:
             raise EdgeError(f"cannot read {self.history}", expected=expected, got=str(error)) from error
 
     def read_config(self) -> dict[str, Any]:

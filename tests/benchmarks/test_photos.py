@@ -42,6 +42,7 @@ def test_what_the_classifier_says_is_counted(tmp_path: Path) -> None:
         (None, "cannot read .*labels.csv; expected a table with file,source_class,.*; got No such file"),
         ("", "cannot read .*labels.csv; expected a table with .*; got something else"),
         ("file,label\na.jpg,1\n", "cannot read .*labels.csv; expected a table with .*; got something else"),
+        pytest.param("," * (1 + (8 << 20)), "expected at most 8,388,608 bytes; got more", id="too long"),
         ("file,source_class,fashion_mnist_label\nnone.jpg,a,1\n", "cannot read .*none.jpg"),
     ],
 )

@@ -170,6 +170,22 @@ def test_what_is_no_json_is_an_error(tmp_path: Path, content: bytes | None, matc
         read_json(path)
 
 
+def test_a_json_file_of_any_length_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b'"\xc3\xa4"')
+    monkeypatch.setattr(files, "MAX_TEXT_BYTES", 4)
+    assert read_json(path) == "ä"
+    monkeypatch.setattr(files, "MAX_TEXT_BYTES", 2)  # in the middle of a character
+    with pytest.raises(EdgeError, match=r"cannot read .*a\.json; expected at most 2 bytes; got more"):
+        read_json(path)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no file without an end")
+def test_of_a_file_without_an_end_only_the_bound_is_read() -> None:
+    with pytest.raises(EdgeError, match=r"cannot read /dev/zero; expected at most 8,388,608 bytes; got more"):
+        read_json(Path("/dev/zero"))
+
+
 def test_sha256_of_a_known_text() -> None:
     assert sha256_hex(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert sha256_hex(memoryview(b"abc")) == sha256_hex(b"abc")

@@ -23,6 +23,17 @@ def test_an_exception_passes_through_and_standard_error_is_back(capfd: pytest.Ca
     assert capfd.readouterr().err == "heard"
 
 
+def test_blocks_of_two_threads_overlap_and_standard_error_is_back(capfd: pytest.CaptureFixture[str]) -> None:
+    first, second = quiet_standard_error(), quiet_standard_error()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    os.write(2, b"still quiet for the second")
+    second.__exit__(None, None, None)
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"
+
+
 def test_no_file_descriptor_is_left_open() -> None:
     def lowest_free() -> list[int]:
         descriptors = [os.dup(2) for _ in range(4)]

@@ -204,6 +204,22 @@ def test_a_program_finds_the_very_bytes_and_labels(
     assert labels == list(LABELS)
 
 
+@needs_gcc
+@pytest.mark.parametrize(
+    "change", [{}, {"labels": LABELS[::-1]}, {"recipe": "another"}], ids=["same", "labels", "recipe"]
+)
+def test_source_and_header_of_two_exports_do_not_compile(change: dict[str, Any], exports: Path, tmp_path: Path) -> None:
+    tflite = exports / "fmnist-compact-int8.tflite"
+    card = read_tflite_card(tflite)
+    graph = tflite.read_bytes()[: card.graph_bytes]
+    (tmp_path / "a.h").write_text(header_text(graph, card))
+    (tmp_path / "a.c").write_text(source_text(graph, replace(card, **change), include="a.h"))
+    command = ["gcc", "-std=c11", "-fsyntax-only", str(tmp_path / "a.c")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode == 0) == (not change)
+    assert ("a.h is of another export: export both files again" in done.stderr) == bool(change)
+
+
 # --- what the header says ---------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,13 @@ from .nursery import Nursery
 TINY = Path(__file__).with_name("tiny.py")
 TRAIN = ("train", "--arch", f"{TINY}:build", "--limit", "200", "--epochs", "3", "--out", "run")
 
+SPACE = f"""
+arch = "{TINY}:build"
+epochs = 1
+limit = 200
+learning_rate = {{ low = 0.01, high = 0.1 }}
+"""
+
 
 @pytest.fixture(scope="session")
 def nursery() -> Iterator[Nursery]:
@@ -42,11 +49,12 @@ def tiny_exports(nursery: Nursery, tiny_run: Path, tmp_path_factory: pytest.Temp
 
 @pytest.fixture
 def work(tmp_path: Path, tiny_run: Path, tiny_exports: Path) -> Path:
-    """A folder with a trained network, as `trained`, and its exports, as `models`."""
+    """A folder with a trained network, as `trained`, its exports, as `models`, and a space to search."""
     folder = tmp_path / "work"
     folder.mkdir()
     shutil.copytree(tiny_run, folder / "trained")
     shutil.copytree(tiny_exports, folder / "models")
+    (folder / "space.toml").write_text(SPACE)
     return folder
 
 

@@ -136,7 +136,10 @@ def _import_everything() -> None:
     import fmnist_edge.benchmarks.measuring
     import fmnist_edge.benchmarks.page.document
     import fmnist_edge.export.exporter
-    import fmnist_edge.train.trainer  # noqa: F401
+    import fmnist_edge.train.trainer
+    import fmnist_edge.train.tuning.outcome
+    import fmnist_edge.train.tuning.pictures
+    import fmnist_edge.train.tuning.search  # noqa: F401
 
 
 def _begin(folder: str, arguments: list[str], kill: list[float] | None, hardship: list[str]) -> _Child:

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import json
 import random
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +70,49 @@ def benchmarked(folder: Path) -> Any:
     return right, sorted(path.name for path in (folder / "report").iterdir())
 
 
+def joined(row: Row, folder: Path) -> Arguments:
+    """Note the trials that are finished: none of them may be lost."""
+    _note(folder).write_text(json.dumps(finished(folder)))
+    return row.begin
+
+
+def _note(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}-finished.json")
+
+
+def finished(folder: Path) -> dict[str, list[float]]:
+    """Return the values of the finished trials by their numbers, as the database holds them."""
+    path = folder / "search" / "study.db"
+    if not path.exists():
+        return {}
+    select = """SELECT trials.number, trial_values.value FROM trials JOIN trial_values USING (trial_id)
+        WHERE trials.state = 'COMPLETE' ORDER BY trials.number, trial_values.objective"""
+    values: dict[str, list[float]] = {}
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'trial_values'").fetchall():
+            return {}
+        for number, value in database.execute(select):
+            values.setdefault(str(number), []).append(value)
+    return values
+
+
+def searched(folder: Path) -> Any:
+    """Return what a search came to, whatever trials were killed three times and so given up."""
+    found, note, out = finished(folder), _note(folder), folder / "search"
+    before = json.loads(note.read_text()) if note.exists() else {}
+    assert before.items() <= found.items()
+    with (out / "trials.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    done = [row for row in rows if row["state"] == "done"]
+    assert {row["trial"]: [float(row["accuracy"]), float(row["parameters"])] for row in done} == found
+    assert all((out / row["folder"] / "model.keras").exists() for row in done)
+    best = sorted(f"trial-{int(row['trial']):04d}.toml" for row in rows if row["front"])
+    assert best
+    assert best == sorted(path.name for path in (out / "front").iterdir())
+    ended = sum(row["state"] in {"done", "failed"} for row in rows)
+    return ended, sorted(path.name for path in out.iterdir() if path.suffix == ".png")
+
+
 @dataclass(frozen=True)
 class Row:
     """One command.
@@ -84,10 +130,13 @@ class Row:
     result: Callable[[Path], Any]
 
 
+TUNE = ("tune", "--space", "../space.toml", "--objectives", "accuracy,parameters", "--trials", "3", "--out", "search")
+"""Of three trials, a chain of kills leaves one at least: a trial is given up when it was killed three times."""
 TABLE = (
     Row("train", TRAIN, resumed, training),
     Row("export", ("export", "../trained", "--float16", "--dynamic", "--out", "exports"), forced, exported),
     Row("benchmark", ("benchmark", "../models/fmnist-tiny-int8.onnx", "--rounds", "1"), first_try, benchmarked),
+    Row("tune", TUNE, joined, searched),
 )
 
 

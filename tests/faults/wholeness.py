@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
+import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,6 +53,19 @@ def _picture(path: Path) -> None:
         image.load()
 
 
+def _database(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database:  # which takes back what a kill left half done
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def _of_the_database(path: Path) -> None:
+    """Leave what SQLite keeps beside a database to SQLite."""
+
+
+def _toml(path: Path) -> None:
+    assert tomllib.loads(path.read_text(encoding="utf-8"))
+
+
 def _ends_with(ending: str) -> Callable[[Path], None]:
     def check(path: Path) -> None:
         assert path.read_text(encoding="utf-8").endswith(ending), path
@@ -68,4 +84,7 @@ _CHECKS: dict[str, Callable[[Path], None]] = {
     ".onnx": _model,
     ".tflite": _model,
     ".py": _ends_with("\n"),
+    ".db": _database,
+    ".db-journal": _of_the_database,
+    ".toml": _toml,
 }

@@ -19,6 +19,7 @@ from fmnist_edge.dataset import LABELS
 from fmnist_edge.runtime import ModelCard, open_runner
 from fmnist_edge.runtime.card import (
     MAX_CARD_BYTES,
+    MAX_FIELDS,
     ONNX_KEY,
     TFLITE_MEMBER,
     NoCardError,
@@ -381,3 +382,26 @@ def test_metadata_with_many_entries_or_two_cards_is_refused(make_onnx: Callable[
         match = r"tiny\.onnx has an unusable ModelCard; expected at most 16 entries, one of them a ModelCard; got more"
         with pytest.raises(EdgeError, match=match):
             read_onnx_file_card(path)
+
+
+TINY_FIELD = b"\x0a\x00"
+
+
+@pytest.mark.parametrize("entries", [0, 1], ids=["in the file", "in an entry"])
+def test_a_file_of_millions_of_tiny_fields_is_not_walked_through(
+    make_onnx: Callable[..., Path], entries: int, tmp_path: Path
+) -> None:
+    def with_fields(count: int) -> Path:
+        fields = TINY_FIELD * count
+        entry = b"\x72" + bytes([len(fields) & 0x7F | 0x80, len(fields) >> 7 & 0x7F | 0x80, len(fields) >> 14]) + fields
+        path = tmp_path / "a.onnx"
+        path.write_bytes((entry if entries else fields) + good)
+        return path
+
+    good = make_onnx().read_bytes()
+    most = MAX_FIELDS if entries else MAX_FIELDS - 20  # the model's own are among them
+    assert read_onnx_file_card(with_fields(most)).labels == LABELS
+    with pytest.raises(
+        EdgeError, match=r"unusable ModelCard; expected at most 10,000 fields; got more; next: export the"
+    ):
+        read_onnx_file_card(with_fields(MAX_FIELDS + 1))

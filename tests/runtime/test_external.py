@@ -11,7 +11,7 @@ import pytest
 
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.runtime import open_runner
-from fmnist_edge.runtime.external import require_one_file
+from fmnist_edge.runtime.external import MAX_FIELDS, require_one_file
 from fmnist_edge.runtime.trust import Trust
 
 EXTERNAL = r"a\.onnx wants other files; expected weights inside; got external data; next: save it with its weights ins"
@@ -179,3 +179,26 @@ def test_what_is_no_model_is_refused(content: bytes, got: str, tmp_path: Path) -
 def test_a_file_that_vanished_is_told(tmp_path: Path) -> None:
     with pytest.raises(EdgeError, match=r"cannot read .*a\.onnx; expected a model file; got No such file"):
         require_one_file(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("field", [b"\x08\x01", b"\x7a\x00", b"\x0d\x00\x00\x00\x00"], ids=["number", "empty", "fixed"])
+def test_a_file_of_millions_of_tiny_fields_is_not_walked_through(field: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    path.write_bytes(field * MAX_FIELDS)
+    require_one_file(path)
+    path.write_bytes(field * (MAX_FIELDS + 1))
+    with pytest.raises(
+        EdgeError, match=r"expected a whole ONNX model; got more than 200,000 fields; next: export or c"
+    ):
+        require_one_file(path)
+
+
+def test_the_fields_of_all_messages_are_counted_together(tmp_path: Path) -> None:
+    nodes = b"\x0a\x00" * 60
+    graph = b"\x3a" + bytes([len(nodes)]) + nodes
+    path = tmp_path / "a.onnx"
+    path.write_bytes(graph * (MAX_FIELDS // 61))
+    require_one_file(path)
+    path.write_bytes(graph * (MAX_FIELDS // 61 + 1))
+    with pytest.raises(EdgeError, match="got more than 200,000 fields"):
+        require_one_file(path)

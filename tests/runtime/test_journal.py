@@ -67,6 +67,18 @@ def test_a_file_that_holds_something_else_is_refused_and_stays(content: str, tmp
     assert path.read_text() == content
 
 
+def test_a_file_without_lines_is_not_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    with Journal(path) as journal:
+        journal.add("a.png", (1, 1), {})
+    with path.open("ab") as stream:
+        stream.truncate(1 << 40)  # a hole, of which nothing lies on the disk
+    match = r"answers.jsonl holds something else; expected answers of watch; got a line of more than 65,536 bytes"
+    with pytest.raises(EdgeError, match=match):
+        Journal(path)
+    assert path.stat().st_size == 1 << 40
+
+
 def test_two_processes_do_not_write_one_journal(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     with Journal(path), pytest.raises(EdgeError, match=r"another process is writing .*answers.jsonl; next: end it, or"):

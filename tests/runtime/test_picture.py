@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 import threading
 import zlib
 from collections.abc import Callable
@@ -18,7 +20,7 @@ from PIL import Image, ImageOps
 
 from fmnist_edge import EdgeError
 from fmnist_edge.dataset import Split
-from fmnist_edge.runtime.picture import load_picture, prepare
+from fmnist_edge.runtime.picture import _made_small, load_picture, prepare
 
 Pixels = npt.NDArray[np.uint8]
 PHOTOS = Path(__file__).parents[1] / "data" / "photos"
@@ -378,3 +380,123 @@ def test_a_name_says_nothing_of_what_is_in_a_file(tmp_path: Path, name: str) -> 
     for content in (encode(NOISE), (PHOTOS / "dress-001.jpg").read_bytes()):
         (tmp_path / name).write_bytes(content)
         assert np.array_equal(load_picture(tmp_path / name), load_picture(content))
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_deflate"])
+def test_of_a_damaged_tiff_no_library_writes_lines_of_its_own(
+    compression: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = encode(NOISE, "TIFF", compression=compression)
+    damaged = content[:300] + b"\xff" * 3_000 + content[3_300:]
+    with pytest.raises(EdgeError, match="cannot read the picture; expected a picture; got decoder error"):
+        load_picture(damaged)
+    assert capfd.readouterr().err == ""
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+PEAK = """
+import sys
+from fmnist_edge.runtime.picture import prepare
+prepare(sys.argv[1])
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM:")).split()[1])
+"""
+"""Of the process itself: ru_maxrss begins with what the parent had when it was forked."""
+MOST_MEMORY_BYTES = 512 << 20
+SIXTEEN_BITS = np.uint16(200)
+AT_THE_BOUND: dict[str, Callable[[Path], None]] = {
+    "png": lambda path: Image.new("RGBA", (8_000, 8_000)).save(path, "PNG", compress_level=1, exif=lying()),
+    "16-bit png": lambda path: Image.fromarray(np.full((8_000, 8_000), SIXTEEN_BITS)).save(path, "PNG"),
+    "palette": lambda path: Image.new("P", (8_000, 8_000)).save(path, "PNG", transparency=bytes(256)),
+    "thin png": lambda path: Image.new("RGBA", (8_000_000, 8)).save(path, "PNG", compress_level=1),
+    "webp": lambda path: Image.new("RGBA", (5_000, 4_000), "red").save(
+        path, "WEBP", lossless=True, method=0, quality=0
+    ),
+    "tiff": lambda path: Image.new("F", (6_000, 4_000)).save(
+        path, "TIFF", compression="tiff_lzw", tiffinfo={278: 4_000}, exif=lying()
+    ),
+    "progressive jpeg": lambda path: Image.new("CMYK", (8_000, 4_000)).save(path, "JPEG", progressive=True),
+    "bmp": lambda path: Image.new("RGB", (6_500, 6_500)).save(path, "BMP"),
+    "gif": lambda path: Image.new("P", (8_000, 8_000)).save(path, "GIF", transparency=3),
+    "ppm": lambda path: Image.new("RGB", (6_000, 4_000)).save(path, "PPM"),
+}
+
+
+def lying() -> Image.Exif:
+    """Return the metadata of a picture that lies on its side."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    return exif
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of one process is told by Linux alone")
+@pytest.mark.parametrize("write", AT_THE_BOUND.values(), ids=AT_THE_BOUND.keys())
+def test_the_largest_picture_of_every_kind_is_read_in_little_memory(
+    write: Callable[[Path], None], tmp_path: Path
+) -> None:
+    path = tmp_path / "picture"
+    write(path)
+    command = [sys.executable, "-c", PEAK, str(path)]
+    peak_kilobytes = int(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    print(f"{peak_kilobytes / 1024:.0f} MiB")  # noqa: T201
+    assert peak_kilobytes * 1024 <= MOST_MEMORY_BYTES
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "options", "most"),
+    [
+        ("WEBP", "RGB", {"lossless": True, "method": 0, "quality": 0}, "20,000,000"),
+        ("TIFF", "1", {}, "24,000,000"),
+        ("PPM", "1", {}, "24,000,000"),
+        ("JPEG", "L", {"progressive": True}, "32,000,000"),
+    ],
+)
+def test_what_takes_more_memory_for_a_pixel_may_have_fewer(kind: str, mode: str, options: Any, most: str) -> None:
+    height = int(most.replace(",", "")) // 4_000 + 1
+    content = encode(Image.new(mode, (4_000, height)), kind, **options)
+    with pytest.raises(EdgeError, match=f"is too large; expected at most {most} pixels; got 4000 x {height}"):
+        load_picture(content)
+
+
+def test_a_jpeg_with_a_scan_for_every_component_is_bounded_like_a_progressive_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fmnist_edge.runtime.picture._SCANS_PIXELS", 100_000)
+    photo = garment(side=2_400).convert("RGB")
+    together = encode(photo, "JPEG")
+    require_garment(load_picture(together))
+    scan = together.index(b"\xff\xda\x00\x0c\x03")
+    alone = together[: scan + 2] + b"\x00\x08\x01\x01\x00\x00\x3f\x00" + together[scan + 14 :]
+    with pytest.raises(EdgeError, match="too large; expected at most 100,000 pixels; got 2400 x 2400"):
+        load_picture(alone)
+
+
+def test_a_jpeg_whose_scan_is_not_found_is_taken_for_one_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fmnist_edge.runtime.picture._SCANS_PIXELS", 100_000)
+    content = encode(garment(side=2_400), "JPEG")
+    with pytest.raises(EdgeError, match="too large; expected at most 100,000 pixels; got 2400 x 2400"):
+        load_picture(content[:20] + b"junk" + content[20:])
+
+
+def test_a_large_picture_is_made_small_tile_by_tile_as_it_would_be_whole() -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (2_111, 2_500, 3), np.uint8)
+    small = _made_small(Image.fromarray(pixels))
+    assert small.size == (1_250, 1_056)
+    assert np.array_equal(np.asarray(small), np.asarray(Image.fromarray(pixels).reduce(2)))
+
+
+def test_a_large_picture_that_lies_on_its_side_is_turned_upright() -> None:
+    upright = garment(side=2_800)
+    lying_down = upright.transpose(Image.Transpose.ROTATE_90)
+    assert np.array_equal(load_picture(encode(lying_down, exif=lying())), load_picture(upright))
+
+
+def test_a_file_longer_than_any_picture_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encode(NOISE)
+    (tmp_path / "photo.png").write_bytes(content)
+    monkeypatch.setattr("fmnist_edge.runtime.picture.MAX_BYTES", len(content))
+    load_picture(tmp_path / "photo.png")
+    monkeypatch.setattr("fmnist_edge.runtime.picture.MAX_BYTES", len(content) - 1)
+    for picture in (content, tmp_path / "photo.png"):
+        with pytest.raises(EdgeError, match=r"is too large; expected a picture of at most [\d,]+ bytes; got more"):
+            load_picture(picture)

@@ -268,6 +268,14 @@ def test_a_history_is_read_back_as_it_was_written(folder: RunFolder) -> None:
     assert folder.read_history() == [record(1), record(2)]
 
 
+def test_a_history_of_any_length_is_not_read(folder: RunFolder) -> None:
+    folder.write_history([record(1)])
+    with folder.history.open("ab") as stream:
+        stream.truncate((8 << 20) + 1)
+    with pytest.raises(EdgeError, match=r"cannot read .*history.csv; expected at most 8,388,608 bytes; got more"):
+        folder.read_history()
+
+
 @pytest.mark.parametrize(
     ("content", "got"),
     [

@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import Trial, TrialState
 
 from ...common.errors import EdgeError, one_line
-from ...common.files import read_json, require_writable
+from ...common.files import read_json, remove_leftovers, require_writable
 from ...common.progress import Progress, silent
 from ...dataset import load_split
 from .. import trainer
@@ -23,6 +23,7 @@ from ..building import build_model
 from ..options import TrainOptions
 from ..run_folder import RunFolder
 from .objectives import ACCURACY, PARAMETERS, Objective
+from .outcome import FRONT
 from .processes import own_process
 from .space import Space
 from .storage import FOLDER, PROCESS, Identity, bury, is_single, open_study, quiet, reachable, requeue
@@ -225,6 +226,9 @@ def begin(
     splits = ("train", "validation")
     data = {split: load_split(split, data_dir, progress=progress).sha256 for split in splits}  # type: ignore[arg-type]
     require_writable(folder)
+    for place in (folder, folder / FRONT, *folder.glob("trial-*")):
+        if place.is_dir():
+            remove_leftovers(place)  # also of a trial that is given up, which no training comes back to
     study = open_study(url, name, objectives, Identity(tuple(o.name for o in objectives), space.as_json(), data))
     if not study.get_trials(deepcopy=False) and any(folder.glob("trial-*")):
         hint = "name another --out, or move it away"

@@ -188,6 +188,20 @@ def test_what_can_be_checked_is_checked_before_the_first_trial(tmp_path: Path) -
         searching(tmp_path, data_dir=tmp_path)
 
 
+def test_what_a_killed_trial_left_half_written_goes_also_where_no_training_comes_back(tmp_path: Path) -> None:
+    searching(tmp_path)
+    out = tmp_path / "out"
+    given_up = [out / "trial-0000", out / "front"]
+    for folder in given_up:
+        folder.mkdir()
+        (folder / ".a.0123abcd.part.png").write_bytes(b"half")
+        (folder / "a.png").write_bytes(b"whole")
+    study = optuna.load_study(study_name="mine", storage=f"sqlite:///{tmp_path / 'study.db'}")
+    study.add_trial(optuna.create_trial(state=optuna.trial.TrialState.FAIL))
+    searching(tmp_path)
+    assert [[path.name for path in folder.iterdir()] for folder in given_up] == [["a.png"], ["a.png"]]
+
+
 def test_another_dataset_is_another_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     searching(tmp_path)
     monkeypatch.setattr(splits.Split, "sha256", property(lambda split: "another"))

@@ -170,11 +170,11 @@ def test_the_twin_of_seed_rounds_behind_the_rectifiers_inside_its_layers(train: 
 
 def every_kind() -> keras.Model:
     """Make a network with every kind of layer that rounds, one that does not, a layer used twice, and one inside."""
-    inner_pixels = keras.Input((14, 14, 8))
+    inner_pixels = keras.Input((14, 14, 8), name="inner_pixels")
     inner = layers.Conv2D(8, 3, padding="same", name="inner_conv")(inner_pixels)
     block = keras.Model(inner_pixels, layers.BatchNormalization(name="inner_norm")(inner), name="block")
     twice = layers.Conv2D(8, 1, activation="relu", name="twice")
-    pixels = keras.Input((28, 28, 1))
+    pixels = keras.Input((28, 28, 1), name="pixels")
     x = layers.Conv2D(8, 3, strides=2, padding="same", name="conv")(layers.Rescaling(1 / 255)(pixels))
     x = layers.Activation("relu", name="activation")(x)
     x = layers.Add(name="sum")([x, block(x)])

@@ -237,10 +237,10 @@ def plain(model: keras.Model) -> keras.Model:
         return bare
 
     def clone(layer: layers.Layer) -> layers.Layer:
-        config = {
-            key: value for key, value in layer.get_config().items() if key not in _OWN or type(layer) not in _PLAIN
-        }
-        return _PLAIN.get(type(layer), type(layer)).from_config(config)
+        kind, config = _PLAIN.get(type(layer)), layer.get_config()
+        if kind is None:
+            return type(layer).from_config(config)
+        return kind.from_config({name: value for name, value in config.items() if name not in _OWN})
 
     bare = keras.models.clone_model(model, clone_function=clone, recursive=True)
     bare.set_weights([ops.convert_to_numpy(variable) for variable in _own_weights(model)])

@@ -45,7 +45,7 @@ def build_model(options: TrainOptions) -> keras.Model:
     if own_parts(arch) is not None:
         _require_probabilities(model, arch)
         _require_saveable(model, arch)
-    _compile(model, options)
+    compile_model(model, options)
     return model
 
 
@@ -83,7 +83,8 @@ def _require_saveable(model: keras.Model, arch: str) -> None:
         raise EdgeError(f"{arch} cannot be saved and loaded again", got=got, hint=hint) from error
 
 
-def _compile(model: keras.Model, options: TrainOptions) -> None:
+def compile_model(model: keras.Model, options: TrainOptions) -> None:
+    """Give `model` the optimizer and the loss that `options` ask for."""
     model.compile(
         optimizer=make_optimizer(options),
         loss="categorical_crossentropy" if options.shares_labels else "sparse_categorical_crossentropy",

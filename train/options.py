@@ -38,8 +38,10 @@ class TrainOptions:
         label_smoothing: share of every label spread over all classes, in [0, 1).
         weight_average: how much a running average of the weights keeps at a step, in [0, 1); the averaged weights are
             what is validated and saved. 0 is off.
+        quantize_epochs: in the last so many epochs the model sees its weights and activations rounded as int8 will have
+            them, and its validation accuracy is that of the rounded model; 0 to `epochs`, 0 is off.
         patience: stop after so many epochs without a better validation accuracy, and keep the best; None goes on to
-            the end, and keeps the last.
+            the end, and keeps the last. Where some epochs round, one of them is kept, and none before them is the last.
         shift: pixels that a picture is moved by at most, up, down and sideways; 0 to 27.
         flip: mirror every other picture.
         rotate: degrees that a picture is turned by at most, 0 to 180.
@@ -72,6 +74,7 @@ class TrainOptions:
     dropout: float = 0.2
     label_smoothing: float = 0.0
     weight_average: float = 0.0
+    quantize_epochs: int = 0
     patience: int | None = None
     shift: int = 0
     flip: bool = False
@@ -118,9 +121,16 @@ class TrainOptions:
             value = getattr(self, name)
             _require(0 <= value < math.inf, name, "at least 0", value)
         _require(0 < self.learning_rate < math.inf, "learning_rate", "above 0", self.learning_rate)
+        most = f"from 0 to epochs, which is {self.epochs}"
+        _require(0 <= self.quantize_epochs <= self.epochs, "quantize_epochs", most, self.quantize_epochs)
         _require(0 <= self.shift < 28, "shift", "from 0 to 27", self.shift)
         _require(0 <= self.rotate <= 180, "rotate", "from 0 to 180", self.rotate)
         _require(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
+
+    @property
+    def float_epochs(self) -> int:
+        """How many epochs there are before the first that rounds."""
+        return self.epochs - self.quantize_epochs
 
     @property
     def shares_labels(self) -> bool:

@@ -25,16 +25,16 @@ from ..dataset.sources import DATASET_SHA256
 from .base import begin_with, describe_base
 from .batches import training_batches, validation_batches
 from .building import build_model
+from .callbacks import ProgressCallback, ScheduleCallback
 from .distillation import Teacher, describe_teacher
 from .event_log import EventLog
 from .keras_model import KerasRunner, load_keras_model
 from .options import TrainOptions
 from .pictures import save_curves, save_misclassified
+from .rounding import begin_rounding, is_twin, plain
 from .run_folder import EpochRecord, RunFolder
-from .schedule import learning_rate
 
 Report = Callable[[str], None]
-_STEPS_BETWEEN_UPDATES = 5
 
 
 @dataclass(frozen=True)
@@ -219,13 +219,17 @@ class _Run:
             self.history.append(record)
             self._keep(record)
             durations.append(record.seconds)
-            self.report(f"{_line(record, self.options.epochs)}{self._left(durations)}")
+            self.report(f"{_line(record, self.options)}{self._left(durations)}")
         self._finish()
         return self.folder
 
     def _out_of_patience(self) -> bool:
         patience = self.options.patience
-        return patience is not None and epochs_since_best(self.history) >= patience
+        return patience is not None and epochs_since_best(self._candidates()) >= patience
+
+    def _candidates(self) -> list[EpochRecord]:
+        """Return the epochs that may be kept: where some round, one of them, because the others do not know of it."""
+        return self.history[self.options.float_epochs :] if self.options.quantize_epochs else self.history
 
     def _left(self, durations: list[float]) -> str:
         """Say how long the epochs to come will take, by the mean of the last three."""
@@ -239,14 +243,16 @@ class _Run:
     def _train_epoch(self, epoch: int) -> EpochRecord:
         began_s = time.perf_counter()
         options, data = self.options, self.data
+        if epoch > options.float_epochs and not is_twin(self.model):
+            self.model = begin_rounding(self.model, options, data.train.images)
         # Order, changes and dropout depend on seed and epoch alone, so that a resumed run does what an unbroken one
         # would have done.
         _seed_dropout(self.model, options.seed, epoch)
         batches = training_batches(data.train, options, epoch=epoch, teacher=data.teacher)
         steps = -(-len(data.train) // options.batch_size)
         callbacks = [
-            _ScheduleCallback(options, done=(epoch - 1) * steps, steps=options.epochs * steps),
-            _ProgressCallback(self.progress, f"epoch {epoch}/{options.epochs}", steps),
+            ScheduleCallback(options, done=(epoch - 1) * steps, steps=options.epochs * steps),
+            ProgressCallback(self.progress, f"epoch {epoch}/{options.epochs}", steps),
         ]
         fitted = self.model.fit(
             batches, epochs=epoch, initial_epoch=epoch - 1, verbose=0, shuffle=False, callbacks=callbacks
@@ -266,9 +272,9 @@ class _Run:
         """Write what a killed run goes on from: the best model so far where it is asked for, then the checkpoint."""
         self.lock.require_in_place()
         self.event_log.write(record, float(self.model.optimizer.learning_rate))
-        if self.options.patience is not None and epochs_since_best(self.history) == 0:
+        if self.options.patience is not None and epochs_since_best(self._candidates()) == 0:
             with averaged(self.model), atomic_path(self.folder.best) as temporary:
-                _without_optimizer(self.model).save(temporary)
+                plain(self.model).save(temporary)
         self.folder.save_checkpoint(self.model.save, self.history)
 
     def _finish(self) -> None:
@@ -290,9 +296,9 @@ class _Run:
     def _chosen(self) -> tuple[keras.Model, EpochRecord]:
         """Return the model to save, without optimizer, and its record: the best one with patience, else the last."""
         if self.options.patience is not None:
-            return load_keras_model(self.folder.best), self.history[-1 - epochs_since_best(self.history)]
+            return load_keras_model(self.folder.best), self.history[-1 - epochs_since_best(self._candidates())]
         with averaged(self.model):
-            return _without_optimizer(self.model), self.history[-1]
+            return plain(self.model), self.history[-1]
 
 
 def epochs_since_best(history: list[EpochRecord]) -> int:
@@ -316,9 +322,10 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _line(record: EpochRecord, epochs: int) -> str:
+def _line(record: EpochRecord, options: TrainOptions) -> str:
+    rounded = " (rounded)" if record.epoch > options.float_epochs else ""
     return (
-        f"epoch {record.epoch}/{epochs}: loss {record.loss:.4f}, accuracy {record.accuracy:.2%}, "
+        f"epoch {record.epoch}/{options.epochs}{rounded}: loss {record.loss:.4f}, accuracy {record.accuracy:.2%}, "
         f"validation loss {record.val_loss:.4f}, accuracy {record.val_accuracy:.2%}, {record.seconds:.0f} s"
     )
 
@@ -343,49 +350,6 @@ def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
         generator = getattr(layer, "seed_generator", None)
         if generator is not None:
             generator.state.assign(np.random.default_rng([seed, epoch, position]).integers(2**31, size=2))
-
-
-class _ScheduleCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Set the learning rate of every step by its place in the whole training."""
-
-    def __init__(self, options: TrainOptions, *, done: int, steps: int) -> None:
-        super().__init__()
-        self._options, self._done, self._steps = options, done, steps
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Set the rate of the step that begins."""
-        options = self._options
-        rate = learning_rate(
-            self._done + batch,
-            self._steps,
-            schedule=options.schedule,
-            peak=options.learning_rate,
-            warmup=options.warmup,
-        )
-        self.model.optimizer.learning_rate.assign(rate)
-
-
-class _ProgressCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tell `progress` of the steps of one epoch, not of every one: each telling waits for the step's result."""
-
-    def __init__(self, progress: Progress, stage: str, steps: int) -> None:
-        super().__init__()
-        self._progress, self._stage, self._steps = progress, stage, steps
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        self._progress(self._stage, 0, self._steps)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        done = batch + 1
-        if done % _STEPS_BETWEEN_UPDATES == 0 or done == self._steps:
-            self._progress(self._stage, done, self._steps)
-
-
-def _without_optimizer(model: keras.Model) -> keras.Model:
-    """Copy `model` uncompiled: Adam's moments would triple the file."""
-    bare = type(model).from_config(model.get_config())
-    bare.set_weights(model.get_weights())
-    return bare
 
 
 def _metrics(model: keras.Model, evaluation: Evaluation, record: EpochRecord) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def test_the_same_run_gives_the_same_networks_under_either_name(filled: Path, co
         {"arch": "compact", "flip": False, "weight_average": 0.999, "patience": 3, "optimizer": "adamw"},
         {"arch": "nets/my net.py:build", "teacher": ["runs/a/model.keras", "b c.keras"]},
         {"arch": "compact", "teacher": []},
+        {"arch": "compact", "quantize_epochs": 8},
     ],
 )
 def test_the_command_of_a_training_trains_with_its_options(

@@ -51,7 +51,7 @@ def train(
     base: Annotated[str | None, typer.Option(help="Fine-tune this .keras file, run, or network in the box.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, augmentation and dropout (0).")] = None,
     limit: Annotated[int | None, typer.Option(help="Train on the first so many images only, for a quick try.")] = None,
-    variant: Annotated[str | None, typer.Option(help="A variant of the recipe: quick or photos.")] = None,
+    variant: Annotated[str | None, typer.Option(help="A variant of the recipe: quick, taught or photos.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The same as --variant quick.")] = False,
     config: Annotated[
         Path | None, typer.Option(help="TOML file with the options above; the command line wins.")

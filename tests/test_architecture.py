@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "dataset": {"common"},
     "runtime": {"common"},
     "benchmarks": {"common", "dataset", "runtime"},
-    "train": {"common", "dataset", "benchmarks"},
+    "train": {"common", "dataset", "runtime", "benchmarks"},
     "export": {"common", "dataset", "runtime", "benchmarks", "train"},
     "commands": {"common", "dataset", "runtime", "benchmarks", "train", "export"},
 }

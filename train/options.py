@@ -17,8 +17,8 @@ from .schedule import SCHEDULES, Schedule
 Optimizer = Literal["adam", "adamw", "sgd"]
 OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
 QUICK = "quick"
-VARIANTS = (QUICK, "photos")
-"""Tables that a recipe may have: for a short training, and for pictures cut out of photos."""
+VARIANTS = (QUICK, "taught", "photos")
+"""Tables that a recipe may have: for a short training, for one with a teacher, and for pictures cut out of photos."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ libwebp holds a picture four times, Pillow a turned copy of a TIFF beside a stri
 _SCANS_PIXELS = 32_000_000
 """Bound of a JPEG whose components come in several scans, such as a progressive one: libjpeg keeps the coefficients of
 the full size, up to 8 bytes for a pixel, whatever the size it is decoded at."""
+_PYTHON_PIXELS = 1_000_000
+"""Bound of what Pillow decodes in Python, such as a BMP of runs or a PPM of text: up to a second for a million pixels, and
+a few bytes may claim them all."""
 MAX_BYTES = 128_000_000
 """A longer file is not read: a decoder may hold all of it beside its pixels."""
 MIN_SIDE = 8
@@ -245,10 +248,16 @@ def _require_usable_size(image: Image.Image, name: str) -> None:
         raise EdgeError(f"{name} is empty", expected="a picture", got=got)
     if min(image.size) < MIN_SIDE:
         raise EdgeError(f"{name} is too small", expected=f"at least {MIN_SIDE} x {MIN_SIDE} pixels", got=got)
-    known = _SCANS_PIXELS if _comes_in_scans(image) else _COSTLY_PIXELS.get(image.format or "", MAX_PIXELS)
-    most = min(MAX_PIXELS, known)
+    most = min(MAX_PIXELS, _most_pixels(image))
     if pixels > most:
         raise EdgeError(f"{name} is too large", expected=f"at most {most:,} pixels", got=got)
+
+
+def _most_pixels(image: Image.Image) -> int:
+    """Return how many pixels the decoder of an image may be asked for."""
+    if any(tile[0] in Image.DECODERS for tile in getattr(image, "tile", ())):
+        return _PYTHON_PIXELS
+    return _SCANS_PIXELS if _comes_in_scans(image) else _COSTLY_PIXELS.get(image.format or "", MAX_PIXELS)
 
 
 def _is_of_dataset(image: Image.Image) -> bool:

@@ -458,6 +458,27 @@ def test_what_takes_more_memory_for_a_pixel_may_have_fewer(kind: str, mode: str,
         load_picture(content)
 
 
+def run_length_bmp(width: int, height: int) -> bytes:
+    """Return a BMP whose rows each end after their first pixel: four bytes for any number of them."""
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, 0, 0, 0, 2, 0)
+    offset = 14 + len(header) + 8
+    return struct.pack("<2sIHHI", b"BM", 0, 0, 0, offset) + header + b"\0\0\0\0\xff\xff\xff\0" + b"\1\0\0\0" * height
+
+
+@pytest.mark.parametrize(
+    "content",
+    [run_length_bmp(1_001, 1_000), b"P2 1001 1000 255\n", b"P5 1001 1000 7\n"],
+    ids=["BMP in runs", "PPM as text", "PPM of 7 greys"],
+)
+def test_what_is_decoded_in_python_may_have_a_million_pixels(content: bytes) -> None:
+    with pytest.raises(EdgeError, match="is too large; expected at most 1,000,000 pixels; got 1001 x 1000"):
+        load_picture(content)
+
+
+def test_a_small_picture_of_runs_is_decoded() -> None:
+    assert load_picture(run_length_bmp(100, 100)).shape == (28, 28)
+
+
 def test_a_jpeg_with_a_scan_for_every_component_is_bounded_like_a_progressive_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -33,8 +33,8 @@ _SCANS_PIXELS = 32_000_000
 """Bound of a JPEG whose components come in several scans, such as a progressive one: libjpeg keeps the coefficients of
 the full size, up to 8 bytes for a pixel, whatever the size it is decoded at."""
 _PYTHON_PIXELS = 1_000_000
-"""Bound of what Pillow decodes in Python, such as a BMP of runs or a PPM of text: up to a second for a million pixels, and
-a few bytes may claim them all."""
+"""Bound of what Pillow decodes in Python, such as a BMP of runs or a PPM of text: up to a second for a million pixels,
+and a few bytes may claim them all."""
 MAX_BYTES = 128_000_000
 """A longer file is not read: a decoder may hold all of it beside its pixels."""
 MIN_SIDE = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,13 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from .flatbuffer import operator_name, read_model, write_model
+from .scales import scale_of
 
 _LIMIT = 2**31 - 1
 _LARGEST = {schema.TensorType.INT8: 255, schema.TensorType.INT16: 32768}
 """The largest absolute value of an activation, less its zero point."""
 _DTYPES: dict[int, Any] = {schema.TensorType.INT32: np.int32, schema.TensorType.INT64: np.int64}
+_WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 _NARROWABLE = {"CONV_2D", "FULLY_CONNECTED"}
 """Layers that LiteRT takes an int32 bias for, with int16 activations."""
 
@@ -25,19 +28,32 @@ def read_bias(model: Any, operator: Any) -> npt.NDArray[Any]:
 
 
 def write_bias(model: Any, operator: Any, bias: npt.NDArray[Any]) -> None:
-    """Replace the bias of a layer that has one, keeping its type."""
+    """Replace the bias of a layer that has one, keeping its type; what does not fit is clipped.
+
+    Such a bias belongs to a layer that always answers the same.
+    """
     tensor = model.subgraphs[0].tensors[operator.inputs[2]]
-    whole = np.round(bias).astype(_DTYPES[tensor.type])
+    dtype = _DTYPES[tensor.type]
+    most = np.nextafter(float(np.iinfo(dtype).max), 0)  # the largest itself is no float of 64 bits, for int64
+    whole = np.round(np.clip(np.nan_to_num(bias), -most, most)).astype(dtype)
     model.buffers[tensor.buffer].data = np.frombuffer(whole.tobytes(), np.uint8)
 
 
-def scale_bias(model: Any, operator: Any, ratio: float) -> None:
-    """Keep the real bias where the scale of the layer's input grows by `ratio`."""
-    if not _has_bias(operator):
-        return
-    write_bias(model, operator, read_bias(model, operator) / ratio)
+def rescale_biases(model: Any, before: Mapping[int, float | None]) -> None:
+    """Store anew, in place, the biases of all layers whose input had another scale `before`; their values stay."""
+    tensors = model.subgraphs[0].tensors
+    for operator in model.subgraphs[0].operators:
+        old, new = before.get(operator.inputs[0]), scale_of(tensors[operator.inputs[0]])
+        if operator_name(model, operator) not in _WEIGHTED or not _has_bias(operator):
+            continue
+        if old is not None and new is not None and old != new:
+            _rescale_bias(model, operator, old, new)
+
+
+def _rescale_bias(model: Any, operator: Any, old: float, new: float) -> None:
+    write_bias(model, operator, read_bias(model, operator) * (old / new))
     quantization = model.subgraphs[0].tensors[operator.inputs[2]].quantization
-    quantization.scale = (np.asarray(quantization.scale, np.float64) * ratio).astype(np.float32)
+    quantization.scale = (np.asarray(quantization.scale, np.float64) * (new / old)).astype(np.float32)
 
 
 def narrow_biases(content: bytes) -> bytes:

@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from ..common.progress import Progress, silent
 from .agreement import agreement
-from .biases import narrow_biases, scale_bias
+from .biases import narrow_biases, rescale_biases
 from .calibration import Calibration
 from .flatbuffer import operator_name, read_model, write_model
 from .int8 import MIN_MAX
@@ -30,6 +29,7 @@ from .pixels import Scaling
 from .reference import Reference
 from .rounding import METHOD as COMPENSATED
 from .rounding import round_with_compensation
+from .scales import scales_of, set_scale
 from .tflite import convert_int16x8, convert_scaled, pixel_quantization
 
 NEAREST = "nearest"
@@ -37,7 +37,6 @@ ROUNDING_COUNT = 1_000
 ROUNDING_SEED = 1
 JUDGED_COUNT = 1_000
 """Validation images that the ways of rounding are held against, which for the seed takes half a minute."""
-_WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 
 
 @dataclass(frozen=True)
@@ -104,21 +103,19 @@ def take_pixels(content: bytes, scaling: Scaling) -> bytes:
     scale, zero_point = pixel_quantization(scaling)
     quantize = graph.operators[0]
     (source,), (target,) = quantize.inputs, quantize.outputs
-    before = float(graph.tensors[target].quantization.scale[0])
+    before = scales_of(model)
     real = _float_like(model, graph.tensors[source])
     graph.tensors[source].type = schema.TensorType.UINT8
-    _set_scale(graph.tensors[source], scale, zero_point)
+    set_scale(graph.tensors[source], scale, zero_point)
     quantize.inputs = [real]
     graph.operators.insert(0, _dequantize(model, source, real))
     same = {target}
     for operator in graph.operators:
-        name = operator_name(model, operator)
-        if name == "RESHAPE" and operator.inputs[0] in same:
+        if operator_name(model, operator) == "RESHAPE" and operator.inputs[0] in same:
             same.add(operator.outputs[0])
-        elif name in _WEIGHTED and operator.inputs[0] in same:
-            scale_bias(model, operator, scale / before)
     for index in same:
-        _set_scale(graph.tensors[index], scale, 0)
+        set_scale(graph.tensors[index], scale, 0)
+    rescale_biases(model, before)
     return write_model(model)
 
 
@@ -139,10 +136,3 @@ def _dequantize(model: Any, source: int, target: int) -> Any:
     operator.opcodeIndex = names["DEQUANTIZE"]  # the one before the softmax
     operator.inputs, operator.outputs = [source], [target]
     return operator
-
-
-def _set_scale(tensor: Any, scale: float, zero_point: int) -> None:
-    quantization = schema.QuantizationParametersT()
-    quantization.scale = np.array([scale], np.float32)
-    quantization.zeroPoint = np.array([zero_point], np.int64)
-    tensor.quantization = quantization

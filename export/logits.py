@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .flatbuffer import operator_name, read_model, write_model
+from .scales import set_range
 
 _MARGIN = 0.25
 """Share of the range that is added on either side, for images beyond those of the calibration."""
-_LEVELS = 255
 
 
 def as_centred_logits(model: keras.Model) -> keras.Model | None:
@@ -77,9 +77,5 @@ def set_logit_range(content: bytes, low: float, high: float) -> bytes:
     model = read_model(content)
     graph = model.subgraphs[0]
     (dequantize,) = (op for op in graph.operators if operator_name(model, op) == "DEQUANTIZE")
-    scale = np.float32((high - low) / _LEVELS)
-    quantization = graph.tensors[dequantize.inputs[0]].quantization
-    quantization.scale = np.array([scale], np.float32)
-    quantization.zeroPoint = np.array([round(-low / float(scale)) - 128], np.int64)
-    quantization.min = quantization.max = None
+    set_range(graph.tensors[dequantize.inputs[0]], low, high)
     return write_model(model)

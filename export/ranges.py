@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .biases import rescale_biases
 from .flatbuffer import operator_name, read_model, write_model
+from .scales import Range, range_of, scale_of, scales_of, set_range, set_scale
 from .trace import layer_names
 
 Values = npt.NDArray[np.float32]
-Range = tuple[float, float]
 _LEVELS = 255
 _SHRINKS = np.linspace(0.3, 1.0, 36)
 _MOST_VALUES = 1_000_000
@@ -81,7 +82,7 @@ def clip_activations(int8_content: bytes, activations: Mapping[str, Values], met
     """
     model = read_model(int8_content)
     graph = model.subgraphs[0]
-    before = {index: tensor_scale(tensor) for index, tensor in enumerate(graph.tensors)}
+    before = scales_of(model)
     named = set(layer_names(int8_content))
     for operator in graph.operators:
         target = graph.tensors[operator.outputs[0]]
@@ -90,7 +91,7 @@ def clip_activations(int8_content: bytes, activations: Mapping[str, Values], met
             _copy_range(graph.tensors[operator.inputs[0]], target)
         elif name in named and name in activations:
             values = activations[name].ravel()
-            _set_range(target, *METHODS[method](values[:: 1 + len(values) // _MOST_VALUES], *_range(target)))
+            set_range(target, *METHODS[method](values[:: 1 + len(values) // _MOST_VALUES], *range_of(target)))
     rescale_biases(model, before)
     return write_model(model)
 
@@ -103,61 +104,17 @@ def widen_constants(content: bytes) -> bytes:
     """
     model = read_model(content)
     graph = model.subgraphs[0]
-    before = {index: tensor_scale(tensor) for index, tensor in enumerate(graph.tensors)}
+    before = scales_of(model)
     for operator in graph.operators:
         source, target = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
-        step, usable = tensor_scale(target), tensor_scale(source)
+        step, usable = scale_of(target), scale_of(source)
         if step is not None and usable is not None and step < _SMALLEST_STEP:
-            target.quantization.scale = np.array([usable], np.float32)
-            target.quantization.zeroPoint = np.array([-128], np.int64)
-            target.quantization.min = target.quantization.max = None
+            set_scale(target, usable, -128)
     rescale_biases(model, before)
     return write_model(model)
-
-
-def rescale_biases(model: Any, before: Mapping[int, float | None]) -> None:
-    """Store the biases anew, in place, of all layers whose input had another scale `before`."""
-    for operator in model.subgraphs[0].operators:
-        if operator_name(model, operator) in {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}:
-            _rescale_bias(model, operator, before)
-
-
-def tensor_scale(tensor: Any) -> float | None:
-    """Return the scale of a TFLite tensor, or None where it has none."""
-    quantization = tensor.quantization
-    return None if quantization is None or quantization.scale is None else float(quantization.scale[0])
-
-
-def _range(tensor: Any) -> Range:
-    """Return the real numbers that int8 -128 and 127 stand for."""
-    scale, zero_point = float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])
-    return (-128 - zero_point) * scale, (127 - zero_point) * scale
-
-
-def _set_range(tensor: Any, low: float, high: float) -> None:
-    scale = (high - low) / _LEVELS
-    if scale <= 0:  # an activation that is always 0 keeps the range that the converter gave it
-        return
-    tensor.quantization.scale = np.array([scale], np.float32)
-    tensor.quantization.zeroPoint = np.array([round(-low / scale) - 128], np.int64)
-    tensor.quantization.min = tensor.quantization.max = None
 
 
 def _copy_range(source: Any, target: Any) -> None:
     if target.quantization is not None and source.quantization is not None:
         target.quantization.scale = source.quantization.scale
         target.quantization.zeroPoint = source.quantization.zeroPoint
-
-
-def _rescale_bias(model: Any, operator: Any, before: Mapping[int, float | None]) -> None:
-    graph = model.subgraphs[0]
-    source = operator.inputs[0]
-    old, new = before[source], tensor_scale(graph.tensors[source])
-    if old is None or new is None or old == new or len(operator.inputs) < 3 or operator.inputs[2] < 0:
-        return
-    bias = graph.tensors[operator.inputs[2]]
-    buffer = model.buffers[bias.buffer]
-    numbers = np.nan_to_num(np.frombuffer(bytes(buffer.data), np.int32) * (old / new))
-    numbers = np.clip(numbers, -(2**31), 2**31 - 1)  # beyond them is the bias of a layer that always answers the same
-    buffer.data = np.frombuffer(np.round(numbers).astype(np.int32).tobytes(), np.uint8)
-    bias.quantization.scale = (np.asarray(bias.quantization.scale, np.float64) * (new / old)).astype(np.float32)

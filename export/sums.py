@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from .biases import rescale_biases
 from .flatbuffer import operator_name, read_model, write_model
-from .ranges import SAME_RANGE, rescale_biases, tensor_scale
+from .ranges import SAME_RANGE
+from .scales import scales_of, set_scale
 
 _STEPS = 255
 """`q` of a sum: results stay 0.002 away from a half, errors are below 0.0003."""
@@ -33,7 +34,7 @@ def settle_sums(content: bytes) -> bytes:
     """
     model = read_model(content)
     graph = model.subgraphs[0]
-    before = {index: tensor_scale(tensor) for index, tensor in enumerate(graph.tensors)}
+    before = scales_of(model)
     scales = _Scales(model)
     for operator in graph.operators:
         name = operator_name(model, operator)
@@ -127,9 +128,7 @@ class _Scales:
     def _set(self, index: int, scale: float) -> None:
         """Change the scale of a tensor and of those that must have the same."""
         for member in self._group[index]:
-            quantization = self._graph.tensors[member].quantization
-            quantization.scale = np.array([scale], np.float32)
-            quantization.min = quantization.max = None
+            set_scale(self._graph.tensors[member], scale)
 
 
 def _multiple(ratio: float) -> int:

@@ -208,7 +208,7 @@ def test_the_page_of_commands_is_current(monkeypatch: pytest.MonkeyPatch) -> Non
     assert page.read_text(encoding="utf-8") == help_page(), "run: make docs"
 
 
-PAGES = ("architecture", "benchmarking", "export", "fuzzing", "models", "security", "tuning")
+PAGES = ("architecture", "benchmarking", "export", "faults", "fuzzing", "models", "security", "tuning")
 
 
 @pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", *(f"docs/{name}.md" for name in PAGES)])

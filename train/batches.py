@@ -35,7 +35,7 @@ def training_batches(split: Split, options: TrainOptions, *, epoch: int, teacher
     batches = plain_batches(split.take(order), options.batch_size)
     augmentation = Augmentation.of(options)
     if augmentation == Augmentation() and not options.shares_labels:
-        return batches.prefetch(_AHEAD)
+        return _ready(batches)
     base = np.random.default_rng([options.seed, epoch, 1]).integers(2**31, size=2, dtype=np.int32)
 
     def change(number: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -47,7 +47,7 @@ def training_batches(split: Split, options: TrainOptions, *, epoch: int, teacher
             shares = teacher.blend(pixels, shares)
         return pixels, shares if options.shares_labels else labels
 
-    return batches.enumerate().map(change, num_parallel_calls=2, deterministic=True).prefetch(_AHEAD)
+    return _ready(batches.enumerate().map(change, num_parallel_calls=2, deterministic=True))
 
 
 def plain_batches(split: Split, batch_size: int) -> tf.data.Dataset:
@@ -61,7 +61,18 @@ def validation_batches(split: Split, options: TrainOptions) -> tf.data.Dataset:
     batches = plain_batches(split, 500)
     if options.shares_labels:
         batches = batches.map(lambda pixels, labels: (pixels, spread(labels, 0.0)))
-    return batches.prefetch(_AHEAD)
+    return _ready(batches)
+
+
+def _ready(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Make batches before they are asked for, as many at once as is said here.
+
+    TensorFlow would tune that while it runs, in a thread that sleeps for up to a minute, and the end of an epoch waits
+    until that thread wakes up.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(_AHEAD).with_options(options)
 
 
 def spread(labels: Any, smoothing: float) -> Any:

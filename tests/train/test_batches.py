@@ -84,3 +84,9 @@ def test_mixed_labels_belong_to_mixed_pictures(split: Split) -> None:
             weight = shares[index, labels[index]]
             mixed = weight * images[index] + (1 - weight) * images[index + 1]
             np.testing.assert_allclose(pixels[index, ..., 0], mixed, atol=0.02)
+
+
+@pytest.mark.parametrize("options", [TrainOptions(), TrainOptions(flip=True)], ids=["as they are", "changed"])
+def test_no_epoch_waits_for_a_thread_that_tunes(options: TrainOptions, split: Split) -> None:
+    for batches in (training_batches(split, options, epoch=1, teacher=None), validation_batches(split, options)):
+        assert batches.options().autotune.enabled is False

@@ -38,7 +38,10 @@ def range_of(tensor: Any) -> Range:
 
 
 def set_range(tensor: Any, low: float, high: float) -> None:
-    """Let int8 -128 and 127 stand for `low` and `high`; an empty range changes nothing."""
+    """Let int8 -128 and 127 stand for `low` and `high`; an empty range changes nothing.
+
+    An activation that is always 0 keeps the range that the converter gave it.
+    """
     scale = float(np.float32((high - low) / (_HIGHEST - _LOWEST)))
     if scale > 0:
         set_scale(tensor, scale, round(-low / scale) + _LOWEST)

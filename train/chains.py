@@ -39,6 +39,7 @@ class _Graph:
 
     @classmethod
     def of(cls, model: keras.Model) -> _Graph:
+        """Read who takes what from the configuration of a model."""
         readers: dict[str, list[layers.Layer]] = {layer.name: [] for layer in model.layers}
         if isinstance(model, keras.Sequential):
             for layer, reader in zip(model.layers, model.layers[1:], strict=False):

@@ -112,7 +112,7 @@ def test_the_array_answers_as_litert_on_a_thousand_images(recipe: str, sources: 
     assert np.isclose(answers, expected, atol=1e-6).all(axis=1).mean() >= 0.95  # the same logits, to the last bit
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
     fast = infer(content, thousand.images)  # XNNPACK rounds otherwise than LiteRT's own reference
-    assert (answers.argmax(axis=1) == fast.argmax(axis=1)).mean() >= 0.98
+    assert (answers.argmax(axis=1) == fast.argmax(axis=1)).mean() >= 0.995
 
 
 def least_arena(content: bytes, enough: int) -> int:

@@ -64,6 +64,18 @@ def test_the_teacher_sees_the_changed_pictures(compact_run: Path) -> None:
     assert not np.array_equal(pixels, plain)
 
 
+def test_where_pictures_are_mirrored_the_teacher_looks_at_both_sides(compact_run: Path) -> None:
+    pixels = np.asarray(load_split("validation").first(50).images[..., np.newaxis], np.float32)
+    options = TrainOptions(flip=True, teacher=(str(compact_run),), teacher_weight=1.0)
+    teacher, nothing = Teacher.of(options), np.zeros((50, 10), np.float32)
+    assert teacher is not None
+    model = load_keras_model(compact_run / "model.keras")
+    left, right = (np.asarray(model(side, training=False)) for side in (pixels, pixels[:, :, ::-1]))
+    np.testing.assert_allclose(teacher.blend(pixels, nothing), (left + right) / 2, atol=1e-6)
+    np.testing.assert_allclose(teacher.blend(pixels[:, :, ::-1], nothing), (left + right) / 2, atol=1e-6)
+    assert np.abs(left - right).max() > 0.01
+
+
 @pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
 def test_an_exported_model_teaches_and_sees_whole_numbers(suffix: str, int8_onnx: Path) -> None:
     path = int8_onnx.with_suffix(suffix)

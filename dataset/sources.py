@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..common.cache import cache_folder, require_cache_folder
 from ..common.errors import EdgeError
 from ..common.files import sha256_hex
 from ..common.progress import Progress, silent
@@ -21,6 +20,7 @@ from .idx import read_payload
 
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 DATA_VARIABLE = "FMNIST_EDGE_DATA"
+_IN_CACHE = "fashion-mnist"
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,10 @@ DATASET_SHA256 = sha256_hex("".join(file.sha256 for file in DATA_FILES).encode()
 """One hash for the whole dataset: SHA-256 of the four hexadecimal hashes, in the order of `DATA_FILES`."""
 
 
-def cache_folder(environment: Mapping[str, str] = os.environ, *, platform: str = sys.platform) -> Path:
-    """Return the folder where downloads are kept, by the platform's custom.
-
-    >>> cache_folder({"XDG_CACHE_HOME": "/c"}, platform="linux").as_posix()
-    '/c/fmnist-edge/fashion-mnist'
-    """
-    home = Path(environment.get("HOME") or Path.home())
-    if platform == "win32":
-        base = Path(environment.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    elif platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "fmnist-edge" / "fashion-mnist"
+def kept_folder() -> Path | None:
+    """Return the folder where we keep the four files that we fetched; None where there is no home."""
+    cache = cache_folder()
+    return cache / _IN_CACHE if cache else None
 
 
 def find_file(folder: Path, file: DataFile) -> Path | None:
@@ -100,19 +90,19 @@ def locate(data_dir: Path | None = None, *, progress: Progress = silent) -> Path
     content is verified when it is read (`verified_payload`), and when it is fetched.
 
     Raises:
-        EdgeError: a named folder lacks files, or nothing has them and they could not be fetched.
+        EdgeError: a named folder lacks files, or nothing has them and they could not be fetched, or not be kept.
     """
     named = data_dir or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
     if named is not None:
         return _require_all(named)
-    cache = cache_folder()
-    for folder in (cache, DEBIAN_FOLDER):
-        if all(find_file(folder, file) for file in DATA_FILES):
+    for folder in (kept_folder(), DEBIAN_FOLDER):
+        if folder and all(find_file(folder, file) for file in DATA_FILES):
             return folder
     from .fetching import fetch_all  # here: it is needed once in a machine's life, and imports the network
 
-    fetch_all(cache, progress=progress)
-    return cache
+    target = require_cache_folder() / _IN_CACHE
+    fetch_all(target, progress=progress)
+    return target
 
 
 def _require_all(folder: Path) -> Path:
@@ -139,7 +129,7 @@ def load_payload(folder: Path, file: DataFile) -> bytes:
     try:
         return verified_payload(path, file)
     except EdgeError as error:
-        if folder != cache_folder():
+        if folder != kept_folder():
             raise
         with contextlib.suppress(OSError):
             path.unlink()

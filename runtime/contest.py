@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..common.cache import cache_folder
 from ..common.errors import EdgeError
 from .integrity import new_sha256
 from .runner import SIDE, ExportedRunner, open_runner
@@ -26,6 +26,7 @@ _MAX_BYTES = 1 << 20
 """So much of what is remembered is read; it takes a hundredth of it."""
 _KEPT = 64
 """More models than that are not remembered."""
+_FILE = "backends.json"
 _ROUNDS = 36
 _WARM_UP = 4
 _PACKAGES = ("onnxruntime", "ai_edge_litert")
@@ -104,20 +105,6 @@ def pictures(count: int) -> list[npt.NDArray[np.uint8]]:
 # --- what is remembered ----------------------------------------------------------------------------------------------
 
 
-def cache_file(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Return where it is remembered, by the XDG custom; None where there is no home.
-
-    >>> str(cache_file({"XDG_CACHE_HOME": "/c"}))
-    '/c/fmnist-edge/backends.json'
-    >>> cache_file({}) is None
-    True
-    """
-    base = environment.get("XDG_CACHE_HOME")
-    if not base and environment.get("HOME"):
-        base = str(Path(environment["HOME"]) / ".cache")
-    return Path(base) / "fmnist-edge" / "backends.json" if base else None
-
-
 def recall(key: str) -> str | None:
     """Return the suffix that was kept for `key`; None where nothing usable is remembered."""
     suffix = _remembered().get(key)
@@ -126,23 +113,23 @@ def recall(key: str) -> str | None:
 
 def remember(key: str, suffix: str | None) -> None:
     """Note the suffix to keep for `key`, or forget it; where nothing can be written, it is measured again next time."""
-    path = cache_file()
+    folder = cache_folder()
     kept = {name: known for name, known in _remembered().items() if name != key}
     if suffix is not None:
         kept[key] = suffix
-    if path is not None:
+    if folder is not None:
         from ..common.files import write_json  # reading does without what writing takes to import
 
         with contextlib.suppress(EdgeError):
-            write_json(path, dict(list(kept.items())[-_KEPT:]))
+            write_json(folder / _FILE, dict(list(kept.items())[-_KEPT:]))
 
 
 def _remembered() -> dict[str, Any]:
-    path = cache_file()
+    folder = cache_folder()
     try:
-        if path is None:
+        if folder is None:
             return {}
-        with path.open("rb") as stream:
+        with (folder / _FILE).open("rb") as stream:
             content = json.loads(stream.read(_MAX_BYTES))  # a longer one is cut, and no JSON
     except (OSError, ValueError, RecursionError):
         return {}

@@ -25,6 +25,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ...common.cache import require_cache_folder
 from ...common.errors import EdgeError
 from ...common.files import make_folder, point_link, sha256_hex, write_json, write_text
 from ...common.progress import Progress, silent
@@ -80,16 +81,6 @@ class Sysroot:
         return _linked_package(self.folder), self.folder / "site"
 
 
-def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder where sysroots are kept, by the XDG custom.
-
-    >>> cache_folder({"XDG_CACHE_HOME": "/c"}).as_posix()
-    '/c/fmnist-edge/boards'
-    """
-    home = Path(environment.get("HOME") or Path.home())
-    return Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "fmnist-edge" / "boards"
-
-
 def prepare(*, cache: Path | None = None, progress: Progress = silent) -> Sysroot:
     """Return the sysroot for the versions that are installed here, building it when there is none.
 
@@ -97,10 +88,10 @@ def prepare(*, cache: Path | None = None, progress: Progress = silent) -> Sysroo
     once, the first to finish wins. It takes about a minute and 300 MB, and needs the network.
 
     Raises:
-        EdgeError: a tool is missing, or something cannot be downloaded.
+        EdgeError: a tool is missing, something cannot be downloaded, or there is no home to keep it in.
     """
     require_tools()
-    base = make_folder(cache or cache_folder())
+    base = make_folder(cache or require_cache_folder() / "boards")
     stamp = describe()
     target = base / folder_name(stamp)
     if not (target / "stamp.json").exists():

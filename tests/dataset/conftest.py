@@ -37,4 +37,6 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.delenv(sources.DATA_VARIABLE, raising=False)
     monkeypatch.setattr(sources, "DEBIAN_FOLDER", tmp_path / "debian")
-    return sources.cache_folder()
+    folder = sources.kept_folder()
+    assert folder is not None
+    return folder

@@ -18,7 +18,6 @@ from fmnist_edge.dataset.sources import (
     TEST_IMAGES,
     TEST_LABELS,
     DataFile,
-    cache_folder,
     find_file,
     load_payload,
     locate,
@@ -48,20 +47,13 @@ def test_the_real_files_have_the_stated_sizes_and_hashes(real_files: Path) -> No
         assert len(verified_payload(path, file)) == file.size_bytes
 
 
-@pytest.mark.parametrize(
-    ("platform", "environment", "folder"),
-    [
-        ("linux", {"HOME": "/h", "XDG_CACHE_HOME": "/x"}, "/x/fmnist-edge/fashion-mnist"),
-        ("linux", {"HOME": "/h", "XDG_CACHE_HOME": ""}, "/h/.cache/fmnist-edge/fashion-mnist"),
-        ("darwin", {"HOME": "/h", "XDG_CACHE_HOME": "/x"}, "/h/Library/Caches/fmnist-edge/fashion-mnist"),
-        ("win32", {"HOME": "/h", "LOCALAPPDATA": "/l"}, "/l/fmnist-edge/fashion-mnist"),
-        ("win32", {"HOME": "/h"}, "/h/AppData/Local/fmnist-edge/fashion-mnist"),
-    ],
-)
-def test_the_cache_lies_where_the_platform_keeps_caches(
-    platform: str, environment: dict[str, str], folder: str
-) -> None:
-    assert cache_folder(environment, platform=platform) == Path(folder)
+def test_without_a_home_the_other_places_do(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name)
+    with pytest.raises(EdgeError, match="no folder to keep downloads in"):
+        locate()
+    fill(sources.DEBIAN_FOLDER)
+    assert locate() == sources.DEBIAN_FOLDER
 
 
 def test_places_are_looked_at_in_order(tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

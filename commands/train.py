@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,37 +68,8 @@ def train(
     What is left out is taken from the recipe of the architecture, where it has one (compact), else it is the default in
     brackets. Example: fmnist-edge train --epochs 15
     """
-    chosen = {
-        "arch": arch,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "optimizer": optimizer,
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "warmup": warmup,
-        "weight_decay": weight_decay,
-        "dropout": dropout,
-        "label_smoothing": label_smoothing,
-        "weight_average": weight_average,
-        "quantize_epochs": quantize_epochs,
-        "patience": patience,
-        "shift": shift,
-        "flip": flip,
-        "rotate": rotate,
-        "scale": scale,
-        "shear": shear,
-        "brightness": brightness,
-        "shade": shade,
-        "photo": photo,
-        "erase": erase,
-        "mixup": mixup,
-        "cutmix": cutmix,
-        "teacher": [] if no_teacher else teacher or None,
-        "teacher_weight": teacher_weight,
-        "base": base,
-        "seed": seed,
-        "limit": limit,
-    }
+    chosen = _chosen(locals())
+    chosen["teacher"] = [] if no_teacher else teacher or None
     if teacher and no_teacher:
         raise EdgeError("--teacher and --no-teacher", expected="one of them", hint="leave one out")
     if quick and variant not in {None, "quick"}:
@@ -112,6 +84,13 @@ def train(
         return
     print(f"validation accuracy {metrics['validation']['accuracy']:.2%}, {metrics['parameters']:,} parameters")
     print(f"wrote {folder.path}; next: fmnist-edge export --int8")
+
+
+def _chosen(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the command's arguments that are training options; what was left out is None."""
+    from ..train.options import TrainOptions
+
+    return {option.name: arguments[option.name] for option in fields(TrainOptions) if option.name in arguments}
 
 
 def run_training(

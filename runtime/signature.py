@@ -276,14 +276,17 @@ def _policies() -> tuple[Any, Any]:
     from cryptography.x509.verification import Criticality, ExtensionPolicy
 
     def is_authority(_: object, __: object, basic: x509.BasicConstraints) -> None:
+        """Basic constraints, section 4.2.1.9."""
         if not basic.ca:
             raise ValueError("no authority")
 
     def may_certify(_: object, __: object, usage: x509.KeyUsage | None) -> None:
+        """Key usage of an authority, section 4.2.1.3."""
         if usage is not None and not usage.key_cert_sign:
             raise ValueError("an authority that may not certify")
 
     def may_sign(_: object, certificate: x509.Certificate, usage: x509.KeyUsage | None) -> None:
+        """Key usage of a signer, or its extended key usage, section 4.2.1.12: one of them must speak of signing."""
         if usage is not None and usage.digital_signature:
             return
         for extension in certificate.extensions:

@@ -145,11 +145,14 @@ def _why(
     if _is_float(chosen):
         return f"It {said}{judged}. {_why_float(chosen, fit, refused)}"
     rival = _float_rival(fit, costs)
-    size = size_ratio_text((rival or reference)["size_bytes"] / chosen["size_bytes"])
+    if rival is None and chosen is reference:
+        return f"It {said}; the others are compared with it."
+    other = rival or reference
+    ratio = other["size_bytes"] / chosen["size_bytes"]
     if rival is None or target.name == "size":
-        return f"It {said}, is {size} than {(rival or reference)['name']}{judged}."
+        return f"It {said}, is {size_ratio_text(ratio, other['name'])}{judged}."
     gain = times_text(costs[rival["name"]] / costs[chosen["name"]], *target.words)
-    return f"It {said}, {gain} than {rival['name']}, is {size}{judged}."
+    return f"It {said}, {gain} than {rival['name']}, is {size_ratio_text(ratio)}{judged}."
 
 
 def _why_float(chosen: Model, fit: Sequence[Model], refused: dict[str, str | None]) -> str:

@@ -228,13 +228,16 @@ def times_text(ratio: float, more: str, less: str) -> str:
     return f"{ratio:.1f} times {more}" if ratio >= 1 else f"{1 / ratio:.1f} times {less}"
 
 
-def size_ratio_text(ratio: float) -> str:
-    """Say how much smaller a file is.
+def size_ratio_text(ratio: float, name: str = "") -> str:
+    """Say how large a file is beside another, which is `ratio` times its size, and called `name` where that is said.
 
-    >>> size_ratio_text(4.0), size_ratio_text(1.01)
-    ('4.0 times smaller', 'hardly smaller')
+    >>> size_ratio_text(4.0, "a.onnx"), size_ratio_text(1.01, "a.onnx"), size_ratio_text(0.5)
+    ('4.0 times smaller than a.onnx', 'about as large as a.onnx', '2.0 times larger')
     """
-    return "hardly smaller" if 0.95 < ratio < 1.05 else times_text(ratio, "smaller", "larger")
+    if 0.95 < ratio < 1.05:
+        return f"about as large as {name}" if name else "about as large"
+    times = times_text(ratio, "smaller", "larger")
+    return f"{times} than {name}" if name else times
 
 
 def key_lines(report: dict[str, Any]) -> list[str]:

@@ -145,6 +145,15 @@ def test_each_board_has_a_choice_of_its_own() -> None:
     )
 
 
+def test_a_reference_in_int8_is_not_compared_with_itself() -> None:
+    reference = make_model("int8.onnx", p50=0.5, verdict=None)
+    (choice,) = choose(reference, make_model("int8.tflite", p50=2.0))
+    assert choice["ship"] == "int8.onnx"
+    assert choice["why"] == "It answers in 0.50 ms; the others are compared with it."
+    (choice,) = choose(reference, make_model("int8.tflite", p50=0.1, size=103_000))
+    assert "It answers in 0.10 ms, is about as large as int8.onnx, " in choice["why"]
+
+
 def test_without_a_float_file_the_reference_is_the_measure() -> None:
     (choice,) = choose(KERAS, make_model("int8.onnx"))
     assert choice["why"].startswith("It answers in 1.00 ms, is 4.0 times smaller than float32.keras, and is as good")

@@ -411,12 +411,12 @@ def trained(model: keras.Model, train: Split) -> keras.Model:
 def test_training_with_rounding_wins_back_what_rounding_loses(
     boxed: keras.Model, train: Split, validation: Split
 ) -> None:
-    # At 4 bits the loss is large enough to measure on 2,000 images: about 5 points. Training alone wins none of them
-    # back, and rounding while it trains 2.5.
-    before = accuracy(twin_of(boxed, train.images, bits=4), validation)
-    assert before < accuracy(boxed, validation) - 0.03
+    # At 3 bits every network loses much; at 4 the one in the box loses 2 points, too few to measure on 2,000 images.
+    # Measured: 95.3% in float, 51.2% rounded, 47.0% after training alone, 88.1% after training with rounding.
+    before = accuracy(twin_of(boxed, train.images, bits=3), validation)
+    assert before < accuracy(boxed, validation) - 0.2
     in_float = trained(plain(boxed), train)
-    afterwards = accuracy(twin_of(in_float, train.images, bits=4), validation)
-    rounding = accuracy(trained(twin_of(boxed, train.images, bits=4), train), validation)
-    assert rounding > before + 0.015
-    assert rounding > afterwards + 0.015
+    afterwards = accuracy(twin_of(in_float, train.images, bits=3), validation)
+    rounding = accuracy(trained(twin_of(boxed, train.images, bits=3), train), validation)
+    assert rounding > before + 0.2
+    assert rounding > afterwards + 0.2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..common.progress import ConsoleProgress
-from .evaluate import Models, ReferenceFile, run_evaluation
+from .evaluate import Models, ReferenceFile, model_paths, run_evaluation
 from .shared import AllowUnverified, DataDir, Json, RequireSignature, Threads, print_json, say
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def run_benchmark(
     if kept.count():
         say(f"going on with what an interrupted benchmark left in {kept.folder}")
     images = load_split("test", data_dir, progress=progress)
-    results, paths = run_evaluation(models, images, reference=reference, kept=kept, trust=options.trust)
+    paths = model_paths(models)
+    results = run_evaluation(paths, images, reference=reference, kept=kept, trust=options.trust)
     measured = measure_models(results, paths, images, options, kept=kept, progress=progress)
     report = build_report(
         measured.results,

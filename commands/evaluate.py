@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..common.progress import ConsoleProgress
-from .shared import AllowUnverified, DataDir, RequireSignature, fail
+from .shared import AllowUnverified, DataDir, RequireSignature, fail, say
 
 if TYPE_CHECKING:
     from ..benchmarks.harness import ModelResult
@@ -58,9 +58,10 @@ def evaluate(
     from ..dataset import load_split
     from ..runtime.trust import Trust
 
-    images = load_split(split, data_dir, progress=ConsoleProgress())
+    paths = model_paths(models or [])
     trust = Trust.chosen(verify=not allow_unverified, signed_by=require_signature)
-    results, _ = run_evaluation(models or [], images, reference=reference, trust=trust)
+    images = load_split(split, data_dir, holdout=_holdout(split, paths), progress=ConsoleProgress())
+    results = run_evaluation(paths, images, reference=reference, trust=trust)
     margins = Margins() if max_drop is None else Margins(overall=max_drop)
     report = build_report(results, images, margins=margins)
     if save_predictions:
@@ -70,6 +71,17 @@ def evaluate(
     _print_tables(report)
     limits = {"max_drop_points": max_drop, "max_class_drop_points": max_class_drop}
     _apply_gate(gate_failures(report, **limits) if any(limit is not None for limit in limits.values()) else [])
+
+
+def _holdout(split: str, paths: Sequence[Path]) -> int:
+    """Return how many validation images none of the models was trained on, and say it where it is not all of them."""
+    from ..dataset.splits import VALIDATION_COUNT
+    from ..train.holdout import common_holdout
+
+    holdout = common_holdout(paths) if split == "validation" else VALIDATION_COUNT
+    if holdout != VALIDATION_COUNT:
+        say(f"on the {holdout:,} validation images that none of these models was trained on")
+    return holdout
 
 
 def _print_tables(report: dict[str, Any]) -> None:
@@ -92,18 +104,26 @@ def _apply_gate(failures: list[str]) -> None:
         raise typer.Exit(1)
 
 
+def model_paths(models: Sequence[Path]) -> list[Path]:
+    """Return the files that are meant by files, run folders and names of networks in the box."""
+    from ..runtime.locate import named_model
+    from ..train.run_folder import find_model
+
+    return [find_model(path) if path.is_dir() else named_model(path) for path in models]
+
+
 def run_evaluation(
-    models: Sequence[Path],
+    paths: Sequence[Path],
     images: Split,
     *,
     reference: Path | None = None,
     kept: Kept | None = None,
     trust: Trust | None = None,
-) -> tuple[list[ModelResult], list[Path]]:
-    """Run every model over `images` once; return the results and the paths of the files.
+) -> list[ModelResult]:
+    """Run every model over `images` once.
 
     Args:
-        models: files or run folders.
+        paths: of the models, see `model_paths`.
         images: what they are evaluated on.
         reference: a file of saved predictions that takes the place of the first model.
         kept: what an earlier benchmark has finished.
@@ -111,15 +131,10 @@ def run_evaluation(
     """
     from ..benchmarks.harness import evaluate_models
     from ..benchmarks.predictions import load_predictions
-    from ..runtime.locate import named_model
-    from ..train.run_folder import find_model
 
     saved = load_predictions(reference, images)[0] if reference is not None else None
-    paths = [find_model(path) if path.is_dir() else named_model(path) for path in models]
-    progress = ConsoleProgress()
-    return evaluate_models(
-        paths, functools.partial(_open_model, trust=trust), images, reference=saved, kept=kept, progress=progress
-    ), paths
+    opened = functools.partial(_open_model, trust=trust)
+    return evaluate_models(paths, opened, images, reference=saved, kept=kept, progress=ConsoleProgress())
 
 
 def _open_model(path: Path, *, trust: Trust | None = None) -> Runner:

@@ -23,6 +23,9 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images (15).")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step (128).")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="Compute in float32 (default), bfloat16, or auto: the faster.")
+    ] = None,
     optimizer: Annotated[str | None, typer.Option(help="adam (default), adamw, or sgd with momentum.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Step size at its highest (0.001).")] = None,
     schedule: Annotated[str | None, typer.Option(help="constant (default), cosine or one-cycle.")] = None,
@@ -51,8 +54,9 @@ def train(
     teacher_weight: Annotated[float | None, typer.Option(help="Teacher against labels, 0 to 1 (0.5).")] = None,
     base: Annotated[str | None, typer.Option(help="Fine-tune this .keras file, run, or network in the box.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, augmentation and dropout (0).")] = None,
+    holdout: Annotated[int | None, typer.Option(help="Keep so many images out, for validation (5000).")] = None,
     limit: Annotated[int | None, typer.Option(help="Train on the first so many images only, for a quick try.")] = None,
-    variant: Annotated[str | None, typer.Option(help="A variant of the recipe: quick, taught or photos.")] = None,
+    variant: Annotated[str | None, typer.Option(help="A variant of the recipe: quick or photos.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The same as --variant quick.")] = False,
     config: Annotated[
         Path | None, typer.Option(help="TOML file with the options above; the command line wins.")

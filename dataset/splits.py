@@ -57,17 +57,33 @@ class Split:
         return sha256_hex(self.images.tobytes() + self.labels.tobytes())
 
 
-def load_split(name: SplitName, data_dir: Path | None = None, *, progress: Progress = silent) -> Split:
+def load_split(
+    name: SplitName,
+    data_dir: Path | None = None,
+    *,
+    holdout: int = VALIDATION_COUNT,
+    progress: Progress = silent,
+) -> Split:
     """Load one split of the real dataset, verified.
 
+    Args:
+        name: which.
+        data_dir: where the dataset is; None looks in the usual places.
+        holdout: how many images the validation split has, at most 5,000; those it does not have are training images.
+            The splits of fewer lie within those of 5,000.
+        progress: told of a download.
+
     Raises:
-        EdgeError: the data cannot be found or fetched, or is not what it must be.
+        EdgeError: the data cannot be found or fetched, or is not what it must be; or `holdout` cannot be shared equally
+            among the classes.
     """
     folder = locate(data_dir, progress=progress)
     if name == "test":
         return _read(folder, TEST_IMAGES, TEST_LABELS, "test")
     whole = _read(folder, TRAIN_IMAGES, TRAIN_LABELS, "train")
     validation = stratified_indices(whole.labels, VALIDATION_COUNT, seed=VALIDATION_SEED)
+    if holdout != VALIDATION_COUNT:
+        validation = validation[stratified_indices(whole.labels[validation], holdout, seed=VALIDATION_SEED)]
     if name == "validation":
         part = whole.take(validation)
         return Split("validation", part.images, part.labels, part.indices)

@@ -61,14 +61,14 @@ def fill_box(
             or what `export` and `tally_photos` raise; nothing is replaced then.
     """
     options = {name: _read_options(runs[name], ARCHITECTURES[name]) for name in NAMES}
-    splits = {name: load_split(name, data_dir) for name in ("validation", "test")}
     with tempfile.TemporaryDirectory(prefix="fmnist-edge-") as temporary:
         made = {name: _export(name, runs[name], Path(temporary), data_dir, progress) for name in NAMES}
         models = {
             name: {
                 "made_for": MADE_FOR[name],
                 **_origin(runs[name], options[name]),
-                **{split: _score(made[name], images) for split, images in splits.items()},
+                "validation": _score(made[name], load_split("validation", data_dir, holdout=options[name].holdout)),
+                "test": _score(made[name], load_split("test", data_dir)),
                 "photos": _photos(made[name], photos),
                 "files": {path.name: _describe(path) for path in made[name]},
             }

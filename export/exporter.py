@@ -19,6 +19,7 @@ from ..common.files import atomic_path, read_json, require_writable, sha256_hex
 from ..common.progress import Progress, silent
 from ..dataset import LABELS, Split, load_split
 from ..runtime.card import CARD_VERSION, ModelCard
+from ..train.holdout import holdout_in
 from ..train.keras_model import load_keras_model
 from ..train.run_folder import RunFolder, find_model
 from . import onnx_file, onnx_float, onnx_int8, tflite, tflite_file
@@ -134,7 +135,7 @@ class _Conversion:
         self._progress = progress
         self._recover = recover
         self._target = target
-        self.reference = Reference(model, data_dir)
+        self.reference = Reference(model, data_dir, holdout_in(self._training))
 
     @functools.cached_property
     def _training_split(self) -> Split:

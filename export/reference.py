@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..dataset import Split, load_split
+from ..dataset.splits import VALIDATION_COUNT
 from ..train.keras_model import KerasRunner
 
 
@@ -21,15 +22,17 @@ class Reference:
     Attributes:
         model: the float model.
         data_dir: where the dataset is; None looks in the usual places.
+        holdout: how many images of the validation split were kept out of the model's training.
     """
 
     model: keras.Model
     data_dir: Path | None = None
+    holdout: int = VALIDATION_COUNT
 
     @functools.cached_property
     def split(self) -> Split:
-        """The validation split."""
-        return load_split("validation", self.data_dir)
+        """The validation split, as far as the model has not seen it."""
+        return load_split("validation", self.data_dir, holdout=self.holdout)
 
     @functools.cached_property
     def probabilities(self) -> npt.NDArray[np.float32]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from ..dataset import LABELS, Split
 from .augmentation import Augmentation
-from .distillation import Teacher
 from .options import TrainOptions
 
 _AHEAD = 4
 """Batches that are ready before the model asks for them."""
 
 
-def training_batches(split: Split, options: TrainOptions, *, epoch: int, teacher: Teacher | None) -> tf.data.Dataset:
+def training_batches(
+    split: Split, options: TrainOptions, *, epoch: int, taught: npt.NDArray[np.float32] | None
+) -> tf.data.Dataset:
     """Batch the training images in an order, and with changes, that depend on seed and epoch alone.
 
     So a resumed run sees what an unbroken one would have seen.
@@ -25,7 +27,8 @@ def training_batches(split: Split, options: TrainOptions, *, epoch: int, teacher
         split: the training images.
         options: of the training.
         epoch: counted from 1.
-        teacher: whose answers are mixed into the labels; None where there is none.
+        taught: the teacher's answers to the images, float32 ``(n, 10)``, which are mixed into the labels; None where
+            there is no teacher.
 
     Returns:
         Pairs of float32 pixels ``(n, 28, 28, 1)``, 0 to 255, and labels: int64 ``(n,)``, or float32 shares
@@ -36,18 +39,25 @@ def training_batches(split: Split, options: TrainOptions, *, epoch: int, teacher
     augmentation = Augmentation.of(options)
     if augmentation == Augmentation() and not options.shares_labels:
         return _ready(batches)
+    shares = _shares(split, options, taught)[order]
+    batches = tf.data.Dataset.zip(batches, tf.data.Dataset.from_tensor_slices(shares).batch(options.batch_size))
     base = np.random.default_rng([options.seed, epoch, 1]).integers(2**31, size=2, dtype=np.int32)
 
-    def change(number: Any, batch: tuple[Any, Any]) -> tuple[Any, Any]:
-        """Augment the batch of that number, and ask the teacher about what came of it."""
-        pixels, labels = batch
-        shares = spread(labels, options.label_smoothing)
+    def change(number: Any, batch: tuple[tuple[Any, Any], Any]) -> tuple[Any, Any]:
+        """Augment the batch of that number."""
+        (pixels, labels), shares = batch
         pixels, shares = augmentation.apply(pixels, shares, tf.random.fold_in(base, tf.cast(number, tf.int32)))
-        if teacher is not None:
-            shares = teacher.blend(pixels, shares)
         return pixels, shares if options.shares_labels else labels
 
     return _ready(batches.enumerate().map(change, num_parallel_calls=2, deterministic=True))
+
+
+def _shares(split: Split, options: TrainOptions, taught: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32]:
+    """Return how much of every picture belongs to which class, float32 ``(n, 10)``."""
+    shares: npt.NDArray[np.float32] = np.asarray(spread(split.labels, options.label_smoothing))
+    if taught is None:
+        return shares
+    return (1 - options.teacher_weight) * shares + options.teacher_weight * taught
 
 
 def plain_batches(split: Split, batch_size: int) -> tf.data.Dataset:

@@ -11,14 +11,17 @@ from typing import Any, Literal, get_args
 from ..common.box import ARCHITECTURES
 from ..common.errors import EdgeError
 from ..common.toml import read_toml
+from ..dataset.splits import VALIDATION_COUNT
 from .architectures import check_name, recipe_path
 from .schedule import SCHEDULES, Schedule
 
 Optimizer = Literal["adam", "adamw", "sgd"]
 OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
+Precision = Literal["float32", "bfloat16", "auto"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 QUICK = "quick"
-VARIANTS = (QUICK, "taught", "photos")
-"""Tables that a recipe may have: for a short training, for one with a teacher, and for pictures cut out of photos."""
+VARIANTS = (QUICK, "photos")
+"""Tables that a recipe may have: for a short training, and for pictures cut out of photos."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class TrainOptions:
         arch: name of an architecture in the registry, or ``path/to/file.py:function``.
         epochs: passes over the training images, at least 1.
         batch_size: images a step, at least 1.
+        precision: what the layers compute in while they are trained: ``float32``, ``bfloat16``, or ``auto``, which is
+            the one that is faster on the machine; the weights are float32.
         optimizer: ``adam``, ``adamw`` (with decoupled weight decay), or ``sgd`` with Nesterov's momentum of 0.9.
         learning_rate: the step size at its highest, above 0.
         schedule: how the step size changes: ``constant``, ``cosine`` or ``one-cycle``.
@@ -59,6 +64,8 @@ class TrainOptions:
         base: begin with the weights of this model of the same architecture, for fine-tuning: a .keras file, a run
             folder, or a network in the box (``compact``, ``compact-photo``, ``strong``); None draws them.
         seed: of initial weights, order of images, augmentation and dropout; 0 to 4294967295.
+        holdout: how many of the 60,000 images are kept out of the training, for validation: a multiple of 10, at most
+            5,000. Fewer are for a last training, when everything has been chosen.
         limit: train on the first so many images only, for a quick try; None for all.
         arch_options: arguments of the architecture beyond those that every one has, such as ``{"width": 32}``.
     """
@@ -66,6 +73,7 @@ class TrainOptions:
     arch: str = "seed"
     epochs: int = 15
     batch_size: int = 128
+    precision: Precision = "float32"
     optimizer: Optimizer = "adam"
     learning_rate: float = 1e-3
     schedule: Schedule = "constant"
@@ -91,6 +99,7 @@ class TrainOptions:
     teacher_weight: float = 0.5
     base: str | None = None
     seed: int = 0
+    holdout: int = VALIDATION_COUNT
     limit: int | None = None
     arch_options: dict[str, Any] = field(default_factory=dict)
 
@@ -105,6 +114,7 @@ class TrainOptions:
 
     def _require_choices(self) -> None:
         _require(self.optimizer in OPTIMIZERS, "optimizer", f"one of {', '.join(OPTIMIZERS)}", self.optimizer)
+        _require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
         _require(self.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}", self.schedule)
 
     def _require_ranges(self) -> None:
@@ -125,6 +135,8 @@ class TrainOptions:
         _require(0 <= self.quantize_epochs <= self.epochs, "quantize_epochs", most, self.quantize_epochs)
         _require(0 <= self.shift < 28, "shift", "from 0 to 27", self.shift)
         _require(0 <= self.rotate <= 180, "rotate", "from 0 to 180", self.rotate)
+        in_tens = 10 <= self.holdout <= VALIDATION_COUNT and self.holdout % 10 == 0
+        _require(in_tens, "holdout", f"a multiple of 10, at most {VALIDATION_COUNT:,}", self.holdout)
         _require(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
 
     @property

@@ -26,6 +26,7 @@ from keras import layers, ops
 
 from .building import compile_model
 from .chains import rounded_outputs
+from .fused import unfused
 from .options import TrainOptions
 
 BITS = 8
@@ -232,9 +233,7 @@ def plain(model: keras.Model) -> keras.Model:
     An optimizer's moments would triple the file.
     """
     if not is_twin(model):
-        bare = type(model).from_config(model.get_config())
-        bare.set_weights(model.get_weights())
-        return bare
+        return unfused(model)
 
     def clone(layer: layers.Layer) -> layers.Layer:
         kind, config = _PLAIN.get(type(layer)), layer.get_config()
@@ -255,7 +254,7 @@ def begin_rounding(model: keras.Model, options: TrainOptions, pixels: npt.NDArra
         options: of the training.
         pixels: see `twin_of`.
     """
-    twin = twin_of(model, pixels)
+    twin = twin_of(unfused(model), pixels)
     compile_model(twin, options)
     if model.optimizer.built:
         twin.optimizer.build(twin.trainable_variables)

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from ..benchmarks.evaluation import Evaluation, evaluate
 from ..benchmarks.pictures import save_evaluation
@@ -24,13 +25,15 @@ from ..dataset import LABELS, Split, load_split
 from ..dataset.sources import DATASET_SHA256
 from .base import begin_with, describe_base
 from .batches import training_batches, validation_batches
-from .building import build_model
+from .building import build_model, compile_model
 from .callbacks import ProgressCallback, ScheduleCallback
-from .distillation import Teacher, describe_teacher
+from .distillation import describe_teacher, teacher_answers
 from .event_log import EventLog
+from .fused import fused
 from .keras_model import KerasRunner, load_keras_model
 from .options import TrainOptions
 from .pictures import save_curves, save_misclassified
+from .precision import settled
 from .rounding import begin_rounding, is_twin, plain
 from .run_folder import EpochRecord, RunFolder
 
@@ -39,18 +42,19 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What training may see: two splits, and the teacher where there is one."""
+    """What training may see: two splits, and the teacher's answers to the first where there is one, ``(n, 10)``."""
 
     train: Split
     validation: Split
-    teacher: Teacher | None
+    taught: npt.NDArray[np.float32] | None
 
     @classmethod
     def load(cls, data_dir: Path | None, options: TrainOptions, progress: Progress) -> TrainingData:
-        """Load the teacher and both splits, of the training split only what `options` allow."""
-        teacher = Teacher.of(options)
-        train = load_split("train", data_dir, progress=progress).first(options.limit)
-        return cls(train, load_split("validation", data_dir), teacher)
+        """Load both splits, of the training split only what `options` allow, and ask the teacher about that."""
+        holdout = options.holdout
+        train = load_split("train", data_dir, holdout=holdout, progress=progress).first(options.limit)
+        taught = teacher_answers(options, train.images, progress)
+        return cls(train, load_split("validation", data_dir, holdout=holdout), taught)
 
 
 def start(
@@ -78,6 +82,7 @@ def start(
     """
     folder = RunFolder(path)
     _require_new(folder)
+    options = settled(options)
     keras.utils.set_random_seed(options.seed)
     model = _begin(options)
     data = TrainingData.load(data_dir, options, progress)
@@ -135,7 +140,9 @@ def _begin(options: TrainOptions) -> keras.Model:
     model = build_model(options)
     if options.base is not None:
         begin_with(model, options.base, options.arch)
-    return model
+    quick = fused(model, options.precision)
+    compile_model(quick, options)
+    return quick
 
 
 def _read_options(folder: RunFolder) -> TrainOptions:
@@ -248,7 +255,7 @@ class _Run:
         # Order, changes and dropout depend on seed and epoch alone, so that a resumed run does what an unbroken one
         # would have done.
         _seed_dropout(self.model, options.seed, epoch)
-        batches = training_batches(data.train, options, epoch=epoch, teacher=data.teacher)
+        batches = training_batches(data.train, options, epoch=epoch, taught=data.taught)
         steps = -(-len(data.train) // options.batch_size)
         callbacks = [
             ScheduleCallback(options, done=(epoch - 1) * steps, steps=options.epochs * steps),

@@ -56,6 +56,20 @@ def test_training_and_validation_share_no_image_and_leave_none_out(splits: dict[
     assert np.array_equal(np.sort(together), np.arange(60_000))
 
 
+def test_what_is_not_held_out_is_for_training(splits: dict[SplitName, Split]) -> None:
+    train, held = (load_split(name, holdout=1_000) for name in ("train", "validation"))
+    assert np.bincount(held.labels).tolist() == [100] * 10
+    assert set(held.indices.tolist()) < set(splits["validation"].indices.tolist())
+    assert np.array_equal(np.sort(np.concatenate([train.indices, held.indices])), np.arange(60_000))
+    assert load_split("test", holdout=1_000).sha256 == splits["test"].sha256
+    assert held.sha256 == ("027ef805b5f3ab556aa791aa5192c5fb98f4c52b3fbad534924b3dff9b58fa28")
+
+
+def test_a_holdout_without_equal_shares_is_refused() -> None:
+    with pytest.raises(EdgeError, match="cannot choose 1005 images with equal shares of 10 classes"):
+        load_split("train", holdout=1_005)
+
+
 def test_the_first_test_image_is_an_ankle_boot(test_split: Split) -> None:
     assert [LABELS[label] for label in test_split.labels[:4]] == ["Ankle boot", "Pullover", "Trouser", "Trouser"]
     assert test_split.images[0, 0].tolist() == [0] * 28

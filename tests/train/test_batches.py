@@ -23,7 +23,7 @@ def split() -> Split:
 
 
 def drawn(split: Split, options: TrainOptions, epoch: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    pairs = list(training_batches(split, options, epoch=epoch, teacher=None))
+    pairs = list(training_batches(split, options, epoch=epoch, taught=None))
     assert [len(labels) for _, labels in pairs] == [64, 64, 64, 64, 44]
     return np.concatenate([pixels for pixels, _ in pairs]), np.concatenate([labels for _, labels in pairs])
 
@@ -88,5 +88,15 @@ def test_mixed_labels_belong_to_mixed_pictures(split: Split) -> None:
 
 @pytest.mark.parametrize("options", [TrainOptions(), TrainOptions(flip=True)], ids=["as they are", "changed"])
 def test_no_epoch_waits_for_a_thread_that_tunes(options: TrainOptions, split: Split) -> None:
-    for batches in (training_batches(split, options, epoch=1, teacher=None), validation_batches(split, options)):
+    for batches in (training_batches(split, options, epoch=1, taught=None), validation_batches(split, options)):
         assert batches.options().autotune.enabled is False
+
+
+def test_what_the_teacher_says_is_mixed_into_the_label_of_its_picture(split: Split) -> None:
+    answers = np.random.default_rng(0).dirichlet(np.ones(10), len(split)).astype(np.float32)
+    options = TrainOptions(batch_size=64, shift=2, flip=True, teacher=("compact",), teacher_weight=0.4)
+    order = np.random.default_rng([0, 1]).permutation(len(split))
+    pairs = list(training_batches(split, options, epoch=1, taught=answers))
+    shares = np.concatenate([shares for _, shares in pairs])
+    expected = 0.6 * np.eye(10, dtype=np.float32)[split.labels] + 0.4 * answers
+    np.testing.assert_allclose(shares, expected[order], atol=1e-6)

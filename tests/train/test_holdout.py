@@ -1,0 +1,77 @@
+"""How many validation images a model was kept from, wherever that is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fmnist_edge.cli import main
+from fmnist_edge.common.errors import EdgeError
+from fmnist_edge.dataset import load_split
+from fmnist_edge.export.exporter import export
+from fmnist_edge.export.recipe import INT8
+from fmnist_edge.runtime.card import read_card
+from fmnist_edge.train import trainer
+from fmnist_edge.train.holdout import common_holdout, holdout_in
+from fmnist_edge.train.options import TrainOptions
+from fmnist_edge.train.run_folder import RunFolder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A training that keeps 100 images out."""
+    options = TrainOptions(arch="compact", epochs=1, limit=1_000, batch_size=64, holdout=100)
+    return trainer.start(options, tmp_path_factory.mktemp("held") / "run", report=lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def exported(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    (file,) = export(run.path, [INT8], ("onnx",), tmp_path_factory.mktemp("exports"))
+    return file.path
+
+
+def test_a_training_sees_what_it_does_not_keep_out(run: RunFolder) -> None:
+    config = run.read_config()
+    assert config["options"]["holdout"] == 100
+    assert config["dataset"]["train"]["n"] == 1_000
+    assert config["dataset"]["validation"] == {"n": 100, "sha256": load_split("validation", holdout=100).sha256}
+
+
+def test_the_confidence_of_an_export_is_fitted_on_what_its_model_never_saw(exported: Path) -> None:
+    card = read_card(exported)
+    assert card.confidence is not None
+    assert card.confidence["n"] == 100
+
+
+def test_the_fewest_images_count(run: RunFolder, exported: Path, compact_run: Path, tmp_path: Path) -> None:
+    other = compact_run / "model.keras"
+    assert common_holdout([other]) == 5_000
+    assert common_holdout([other, run.model]) == common_holdout([exported, other]) == 100
+    assert common_holdout([]) == common_holdout([tmp_path / "unknown.keras"]) == 5_000
+
+
+def test_nothing_is_known_of_a_file_without_a_card(tmp_path: Path) -> None:
+    (tmp_path / "bare.onnx").write_bytes(b"")
+    assert common_holdout([tmp_path / "bare.onnx"]) == 5_000
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(EdgeError, match=r"none\.onnx"):
+        common_holdout([tmp_path / "none.onnx"])
+
+
+@pytest.mark.parametrize("training", [None, {}, {"options": {}}, {"options": {"holdout": "many"}}])
+def test_without_a_word_of_it_all_of_them_were_kept_out(training: dict[str, object] | None) -> None:
+    assert holdout_in(training) == 5_000
+
+
+def test_evaluate_takes_the_images_that_no_model_saw(
+    run: RunFolder, exported: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", str(run.path), str(exported), "--split", "validation"])
+    assert ended.value.code in {0, None}
+    said = capsys.readouterr()
+    assert "on the 100 validation images that none of these models was trained on" in said.err
+    assert "100 images" in said.out

@@ -99,6 +99,7 @@ def _copy(model: keras.Model, kinds: dict[Any, Any], policy: str) -> keras.Model
             config["dtype"] = policy
         return kind.from_config(config)
 
-    copy = keras.models.clone_model(model, clone_function=clone, recursive=True)
+    cloned = keras.models.clone_model(model, clone_function=clone, recursive=True)
+    copy = type(cloned).from_config(cloned.get_config())  # a clone of a compiled model has its optimizer
     copy.set_weights(model.get_weights())
     return copy

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..common.box import FOLDER
+from ..common.errors import EdgeError
 from ..dataset.splits import VALIDATION_COUNT
 from ..runtime.card import NoCardError, read_card
 from ..runtime.runner import SUFFIXES
+from .options import TrainOptions
 from .run_folder import RunFolder
 
 
@@ -25,12 +28,27 @@ def holdout_in(training: Mapping[str, Any] | None) -> int:
 def common_holdout(models: Sequence[Path]) -> int:
     """Return how many images were kept out of the training of each of `models`: files with a card, or run folders'.
 
-    Of any other .keras file, and of a file without a card, nothing is known: it counts as kept from all 5,000.
+    What is known of a .keras file in the box stands in the card of its int8 file. Of any other, and of a file without a
+    card, nothing is known: it counts as kept from all 5,000.
 
     Raises:
         EdgeError: the card of an exported file is damaged, or the file cannot be read.
     """
     return min((holdout_in(_training(path)) for path in models), default=VALIDATION_COUNT)
+
+
+def require_kept_out(models: Sequence[Path], options: TrainOptions) -> None:
+    """Check that a base or teachers do not bring along what they learnt of the images that a training validates on.
+
+    Raises:
+        EdgeError: one was trained on some of them; or see `common_holdout`.
+    """
+    for path in models:
+        kept = common_holdout([path])
+        if kept < options.holdout:
+            expected, got = f"at most --holdout {kept}", str(options.holdout)
+            what = f"{path} was trained on images that this training would validate on"
+            raise EdgeError(what, expected=expected, got=got, hint=f"add --holdout {kept}")
 
 
 def _training(path: Path) -> Mapping[str, Any] | None:
@@ -39,5 +57,7 @@ def _training(path: Path) -> Mapping[str, Any] | None:
             return read_card(path).training
         except NoCardError:
             return None
+    if path.parent == FOLDER:
+        return read_card(path.with_name(f"{path.stem}-int8.onnx")).training
     folder = RunFolder(path.parent)
     return folder.read_config() if path == folder.model and folder.is_started() else None

@@ -23,13 +23,14 @@ from ..common.locks import FolderLock
 from ..common.progress import Progress, silent
 from ..dataset import LABELS, Split, load_split
 from ..dataset.sources import DATASET_SHA256
-from .base import begin_with, describe_base
+from .base import begin_with, describe_base, find_base
 from .batches import training_batches, validation_batches
 from .building import build_model, compile_model
 from .callbacks import ProgressCallback, ScheduleCallback
-from .distillation import describe_teacher, teacher_answers
+from .distillation import describe_teacher, find_teacher, teacher_answers
 from .event_log import EventLog
 from .fused import fused
+from .holdout import require_kept_out
 from .keras_model import KerasRunner, load_keras_model
 from .options import TrainOptions
 from .pictures import save_curves, save_misclassified
@@ -78,13 +79,15 @@ def start(
 
     Raises:
         EdgeError: a training was begun there, or a model lies there; the folder cannot be written, or is moved or
-            deleted meanwhile; the architecture, the base or the teacher cannot be used; or the data cannot be had.
+            deleted meanwhile; the architecture, the base or the teacher cannot be used, or was trained on images that
+            this training would validate on; or the data cannot be had.
     """
     folder = RunFolder(path)
     _require_new(folder)
     options = settled(options)
     keras.utils.set_random_seed(options.seed)
     model = _begin(options)
+    require_kept_out(_learnt_from(options), options)
     data = TrainingData.load(data_dir, options, progress)
     with FolderLock(require_writable(path), purpose="training") as lock:
         _require_new(folder)  # another process may have begun one meanwhile
@@ -143,6 +146,12 @@ def _begin(options: TrainOptions) -> keras.Model:
     quick = fused(model, options.precision)
     compile_model(quick, options)
     return quick
+
+
+def _learnt_from(options: TrainOptions) -> list[Path]:
+    """Return the files of the base and the teachers."""
+    base = [] if options.base is None else [find_base(options.base)]
+    return base + [find_teacher(name) for name in options.teacher]
 
 
 def _read_options(folder: RunFolder) -> TrainOptions:

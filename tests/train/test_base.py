@@ -22,7 +22,15 @@ from fmnist_edge.train.options import TrainOptions
 from fmnist_edge.train.run_folder import RunFolder
 
 OPTIONS = TrainOptions(
-    arch="compact", base="compact", epochs=2, limit=200, batch_size=100, learning_rate=1e-5, dropout=0.1, seed=5
+    arch="compact",
+    base="compact",
+    epochs=2,
+    limit=200,
+    batch_size=100,
+    learning_rate=1e-5,
+    dropout=0.1,
+    seed=5,
+    holdout=1_000,
 )
 
 

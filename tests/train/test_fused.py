@@ -120,7 +120,9 @@ def test_what_is_left_of_a_fused_model_is_a_plain_one_with_its_weights() -> None
     assert policies == {"mixed_bfloat16"}
     assert quick.layers[-1].dtype_policy.name == "float32"
     assert {type(layer) for layer in quick.layers if layer.name.endswith("_norm")} == {FusedBatchNormalization}
+    compile_model(quick, BFLOAT16)
     bare = unfused(quick)
+    assert not bare.compiled  # or its optimizer would be saved with it
     assert json.loads(bare.to_json())["config"] == json.loads(model.to_json())["config"]
     assert all(np.array_equal(a, b) for a, b in zip(bare.get_weights(), model.get_weights(), strict=True))
 
@@ -140,6 +142,7 @@ def test_a_training_in_bfloat16_resumes_to_the_same_model_which_is_a_plain_one(t
     with pytest.raises(KeyboardInterrupt):
         trainer.start(BFLOAT16, tmp_path / "broken", report=interrupt)
     broken = trainer.resume(tmp_path / "broken", report=lambda line: None)
+    assert whole.model.stat().st_size < 450_000  # 77,402 weights in float32, and no optimizer
     models = [load_keras_model(run.model) for run in (whole, broken)]
     assert all(np.array_equal(a, b) for a, b in zip(*(model.get_weights() for model in models), strict=True))
     assert {layer.dtype_policy.name for layer in models[0].layers} == {"float32"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fmnist_edge.cli import main
+from fmnist_edge.common.box import NAMES, in_the_box, int8_model
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.dataset import load_split
 from fmnist_edge.export.exporter import export
@@ -75,3 +77,21 @@ def test_evaluate_takes_the_images_that_no_model_saw(
     said = capsys.readouterr()
     assert "on the 100 validation images that none of these models was trained on" in said.err
     assert "100 images" in said.out
+
+
+def test_of_a_network_in_the_box_its_card_says_it() -> None:
+    for name in NAMES:
+        assert common_holdout([in_the_box(name, ".keras")]) == common_holdout([int8_model(name)])
+
+
+def test_who_learnt_from_the_validation_images_may_not_teach_nor_be_a_base(run: RunFolder, tmp_path: Path) -> None:
+    message = (
+        r"model\.keras was trained on images that this training would validate on; expected at most --holdout 100; "
+    )
+    options = TrainOptions(arch="compact", epochs=1, limit=100)
+    for chosen in (replace(options, teacher=(str(run.path),)), replace(options, base=str(run.path))):
+        with pytest.raises(EdgeError, match=message + "got 5000; next: add --holdout 100"):
+            trainer.start(chosen, tmp_path / "run", report=lambda line: None)
+        assert not (tmp_path / "run").exists()
+    fewer = replace(options, teacher=(str(run.path),), base=str(run.path), holdout=100)
+    assert trainer.start(fewer, tmp_path / "run", report=lambda line: None).is_finished()

@@ -35,7 +35,15 @@ from fmnist_edge.train.rounding import (
 from fmnist_edge.train.run_folder import RunFolder
 
 OPTIONS = TrainOptions(
-    arch="compact", epochs=2, quantize_epochs=1, limit=1_000, batch_size=100, optimizer="sgd", dropout=0.1, seed=3
+    arch="compact",
+    epochs=2,
+    quantize_epochs=1,
+    limit=1_000,
+    batch_size=100,
+    optimizer="sgd",
+    dropout=0.1,
+    seed=3,
+    holdout=1_000,
 )
 
 

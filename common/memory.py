@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .errors import EdgeError
+
 
 def available_bytes() -> int | None:
     """Return the memory in bytes that this process may take: what is free, or less if its addresses are limited.
@@ -22,6 +24,24 @@ def unreserved_bytes() -> int | None:
     if limit == resource.RLIM_INFINITY:
         return None
     return max(0, limit - (_reserved_bytes() or 0))
+
+
+def require_addresses(count: int, *, user: str) -> None:
+    """Refuse to load a library that would end this process, or crash, for want of addresses to reserve.
+
+    Args:
+        count: bytes that it reserves while it loads.
+        user: its name, for the error.
+
+    Raises:
+        EdgeError: fewer are left (``ulimit -v``).
+    """
+    unreserved = unreserved_bytes()
+    if unreserved is not None and unreserved < count:
+        expected, got = (f"{number / 1e6:,.0f} MB" for number in (count, unreserved))
+        raise EdgeError(
+            f"not enough memory for {user}", expected=f"{expected} of addresses", got=got, hint="raise ulimit -v"
+        )
 
 
 def _free_bytes() -> int | None:

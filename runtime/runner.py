@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from ..common.closing import Closing
 from ..common.errors import EdgeError
+from ..common.memory import require_addresses
 from ..common.quiet import quiet_standard_error
 from .card import ModelCard
 from .trust import Trust, trusted_card
@@ -27,6 +29,8 @@ _CPUINFO = Path("/proc/cpuinfo")
 SUFFIXES = (".onnx", ".tflite")
 MAX_THREADS = 256
 """The runtimes start as many threads as they are told, or fail; no device of ours has more processors."""
+_ADDRESSES_BYTES = 80_000_000
+"""onnxruntime reserves up to 60 MB while it loads, and crashes in one of four cases where it cannot."""
 TRUST = Trust()
 """Nothing but the digest."""
 
@@ -211,7 +215,13 @@ def check_file(path: Path) -> None:
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:
-    """Return the options that models run with; they decide what onnxruntime makes of the graph."""
+    """Return the options that models run with; they decide what onnxruntime makes of the graph.
+
+    Raises:
+        EdgeError: onnxruntime may not take the memory that it needs.
+    """
+    if "onnxruntime" not in sys.modules:
+        require_addresses(_ADDRESSES_BYTES, user="onnxruntime")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

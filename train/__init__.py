@@ -11,7 +11,7 @@ import sys
 
 from ..common.errors import EdgeError
 from ..common.extras import import_extra
-from ..common.memory import unreserved_bytes
+from ..common.memory import require_addresses
 from ..common.quiet import quiet_standard_error
 
 _ADDRESSES_BYTES = 3_000_000_000
@@ -25,10 +25,8 @@ def require_tensorflow() -> None:
         EdgeError: they are not installed, they may not take the memory that they need, or Keras is set to another
             backend.
     """
-    unreserved = unreserved_bytes()
-    if unreserved is not None and "tensorflow" not in sys.modules and unreserved < _ADDRESSES_BYTES:
-        expected, got = f"{_ADDRESSES_BYTES / 1e9:.0f} GB of addresses", f"{unreserved / 1e9:.1f} GB"
-        raise EdgeError("not enough memory for TensorFlow", expected=expected, got=got, hint="raise ulimit -v")
+    if "tensorflow" not in sys.modules:
+        require_addresses(_ADDRESSES_BYTES, user="TensorFlow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with quiet_standard_error():

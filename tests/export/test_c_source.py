@@ -111,8 +111,9 @@ def test_the_array_answers_as_litert_on_a_thousand_images(recipe: str, sources: 
     np.testing.assert_array_equal(answers.argmax(axis=1), expected.argmax(axis=1))
     assert np.isclose(answers, expected, atol=1e-6).all(axis=1).mean() >= 0.95  # the same logits, to the last bit
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
-    fast = infer(content, thousand.images)  # XNNPACK rounds otherwise than LiteRT's own reference
-    assert (answers.argmax(axis=1) == fast.argmax(axis=1)).mean() >= 0.995
+    # XNNPACK rounds otherwise than LiteRT's own reference (seen: by 0.044 at most). It may answer otherwise only where
+    # two classes are as near as that; a network trained for seconds has five to ten such pictures in a thousand.
+    np.testing.assert_allclose(infer(content, thousand.images), answers, rtol=0, atol=0.08)
 
 
 def least_arena(content: bytes, enough: int) -> int:

@@ -1,7 +1,7 @@
 """Strong: the most accuracy in 300 kB of int8, about 255 thousand parameters; also the teacher of `compact`.
 
-The plan is that of `compact`, wider and deeper: two residual blocks at full resolution, which are a fifth of the
-arithmetic and a thirtieth of the parameters, and most of the rest in four 3x3 convolutions of 64 channels at 14x14, the
+The plan is that of `compact`, wider and deeper: two residual blocks at full resolution, which are a sixth of the
+arithmetic and a 27th of the parameters, and most of the rest in four 3x3 convolutions of 64 channels at 14x14, the
 shape that int8 kernels on ARM are fastest at for their size. Its widths are multiples of 16: with 24 channels instead
 of the 16 a training takes half as long again.
 """

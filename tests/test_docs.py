@@ -30,6 +30,7 @@ IN_SMALL = {
     "fmnist-edge train": "fmnist-edge train --epochs 1 --limit 256",
     "fmnist-edge train --arch compact --quick": "fmnist-edge train --arch compact --quick --epochs 1 --limit 500",
     "fmnist-edge train --config my.toml": "fmnist-edge train --config my.toml --epochs 1 --limit 500",
+    "fmnist-edge benchmark runs/latest exports/*": "fmnist-edge benchmark runs/latest exports/* --rounds 2",
     "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 0.5": (
         "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 5"  # hardly trained: answers waver
     ),

@@ -14,10 +14,6 @@ from collections.abc import Sequence
 from .commands.lines import drop_output, fail
 from .commands.quick import run_plain_predict
 from .common.errors import EdgeError
-from .common.memory import require_addresses
-
-_ADDRESSES_BYTES = 100_000_000
-"""NumPy reserves up to 85 MB on two processors while it loads, and ends the process, or crashes, where it cannot."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,7 +26,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.reconfigure(errors="surrogateescape")
     try:
         try:
-            require_addresses(_ADDRESSES_BYTES, user="NumPy")
             if not run_plain_predict(typed):
                 from .commands.app import make_app
 

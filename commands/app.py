@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from .benchmark import benchmark
 from .box import box
@@ -17,6 +18,7 @@ from .doctor import doctor
 from .evaluate import evaluate
 from .export import export
 from .inspect import inspect
+from .lean import require_numpy
 from .predict import predict
 from .sign import sign
 from .train import train
@@ -43,6 +45,23 @@ COMMANDS = (
 )
 
 
+WITHOUT_NUMPY = (doctor,)
+"""Commands that must work where NumPy does not."""
+
+
+class NumpyCommand(TyperCommand):
+    """A command that needs NumPy; its ``--help`` does not."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command.
+
+        Raises:
+            EdgeError: NumPy may not take the memory that it needs.
+        """
+        require_numpy()
+        return super().invoke(ctx)
+
+
 def make_app(version: Callable[[], str]) -> typer.Typer:
     """Return the app with all commands; `version` looks up what ``--version`` prints."""
     app = typer.Typer(
@@ -54,8 +73,8 @@ def make_app(version: Callable[[], str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     for command in COMMANDS:
-        app.command()(command)
-    app.command(hidden=True)(box)
+        app.command(cls=None if command in WITHOUT_NUMPY else NumpyCommand)(command)
+    app.command(hidden=True, cls=NumpyCommand)(box)
 
     @app.callback(invoke_without_command=True)
     def root(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:

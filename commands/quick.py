@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .lean import require_numpy
+
 KINDS = ("auto", "dataset", "photo")
 RUNTIMES = ("auto", "onnxruntime", "litert")
 
@@ -86,6 +88,7 @@ def run_plain_predict(arguments: Sequence[str]) -> bool:
     found = plain_predict(arguments)
     if found is None:
         return False
+    require_numpy()
     from .predicting import predict_pictures
 
     try:

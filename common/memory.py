@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from .errors import EdgeError
 
 
@@ -26,21 +28,24 @@ def unreserved_bytes() -> int | None:
     return max(0, limit - (_reserved_bytes() or 0))
 
 
-def require_addresses(count: int, *, user: str) -> None:
-    """Refuse to load a library that would end this process, or crash, for want of addresses to reserve.
+def require_addresses(count: int, *, module: str, name: str) -> None:
+    """Refuse to import a library that would end this process, or crash, for want of addresses to reserve.
 
     Args:
-        count: bytes that it reserves while it loads.
-        user: its name, for the error.
+        count: bytes that it reserves while it is imported.
+        module: what is imported; once it is, nothing is refused.
+        name: what people call it, for the error.
 
     Raises:
         EdgeError: fewer are left (``ulimit -v``).
     """
+    if module in sys.modules:
+        return
     unreserved = unreserved_bytes()
     if unreserved is not None and unreserved < count:
         expected, got = (f"{number / 1e6:,.0f} MB" for number in (count, unreserved))
         raise EdgeError(
-            f"not enough memory for {user}", expected=f"{expected} of addresses", got=got, hint="raise ulimit -v"
+            f"not enough memory for {name}", expected=f"{expected} of addresses", got=got, hint="raise ulimit -v"
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import platform
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -220,8 +219,7 @@ def session_options(threads: int) -> onnxruntime.SessionOptions:
     Raises:
         EdgeError: onnxruntime may not take the memory that it needs.
     """
-    if "onnxruntime" not in sys.modules:
-        require_addresses(_ADDRESSES_BYTES, user="onnxruntime")
+    require_addresses(_ADDRESSES_BYTES, module="onnxruntime", name="onnxruntime")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -7,7 +7,6 @@ Only `keras_model` and the architectures import Keras when they are imported; th
 from __future__ import annotations
 
 import os
-import sys
 
 from ..common.errors import EdgeError
 from ..common.extras import import_extra
@@ -25,8 +24,7 @@ def require_tensorflow() -> None:
         EdgeError: they are not installed, they may not take the memory that they need, or Keras is set to another
             backend.
     """
-    if "tensorflow" not in sys.modules:
-        require_addresses(_ADDRESSES_BYTES, user="TensorFlow")
+    require_addresses(_ADDRESSES_BYTES, module="tensorflow", name="TensorFlow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with quiet_standard_error():

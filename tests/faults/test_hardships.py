@@ -133,6 +133,22 @@ def test_predict_without_memory_is_one_line_or_the_right_answer(work: Path) -> N
     assert lines >= {f"fmnist-edge: not enough memory for {library}" for library in ("NumPy", "onnxruntime")}
 
 
+@pytest.mark.parametrize(("command", "code"), [(("--help",), 0), (("predict", "--help"), 0), (("doctor",), 1)])
+def test_help_and_the_doctor_do_without_numpy_and_so_without_its_memory(
+    command: tuple[str, ...], code: int, work: Path
+) -> None:
+    done = limited(work, 80 * 10**6, *command)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert len(done.stdout.splitlines()) > 10
+
+
+@pytest.mark.parametrize("command", [("predict", "a.png"), ("data",), ("inspect", "compact")], ids=" ".join)
+def test_nothing_else_is_begun_without_memory_for_numpy(command: tuple[str, ...], work: Path) -> None:
+    done = limited(work, 80 * 10**6, *command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"fmnist-edge: not enough memory for NumPy; .*; next: raise ulimit -v\n", done.stderr)
+
+
 @pytest.mark.parametrize("megabytes", [600, 2_200])
 @pytest.mark.parametrize("command", [TRAIN, ("export", "trained")], ids=["train", "export"])
 def test_tensorflow_is_not_begun_where_it_would_abort(command: tuple[str, ...], megabytes: int, work: Path) -> None:

@@ -73,21 +73,14 @@ def train(
     brackets. Example: fmnist-edge train --epochs 15
     """
     chosen = _chosen(locals())
-    chosen["teacher"] = [] if no_teacher else teacher or None
-    if teacher and no_teacher:
-        raise EdgeError("--teacher and --no-teacher", expected="one of them", hint="leave one out")
-    if quick and variant not in {None, "quick"}:
-        raise EdgeError("two variants of a recipe", got=f"--quick and --variant {variant}", hint="leave one out")
-    variant = "quick" if quick else variant
+    chosen["teacher"] = _teachers(teacher, no_teacher=no_teacher)
+    variant = _variant(variant, quick=quick)
     if resume and (config or variant or any(value is not None for value in chosen.values())):
         raise EdgeError("--resume goes on with the options of the run", hint="leave the other options out")
-    folder = run_training(chosen, config, out, data_dir, resume=resume, variant=variant, event_log=tensorboard)
-    metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
-    if as_json:
-        print_json({"folder": str(folder.path), **metrics})
-        return
-    print(f"validation accuracy {metrics['validation']['accuracy']:.2%}, {metrics['parameters']:,} parameters")
-    print(f"wrote {folder.path}; next: fmnist-edge export --int8")
+    _print_result(
+        run_training(chosen, config, out, data_dir, resume=resume, variant=variant, event_log=tensorboard),
+        as_json=as_json,
+    )
 
 
 def _chosen(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +88,27 @@ def _chosen(arguments: dict[str, Any]) -> dict[str, Any]:
     from ..train.options import TrainOptions
 
     return {option.name: arguments[option.name] for option in fields(TrainOptions) if option.name in arguments}
+
+
+def _teachers(teacher: list[str] | None, *, no_teacher: bool) -> list[str] | None:
+    if teacher and no_teacher:
+        raise EdgeError("--teacher and --no-teacher", expected="one of them", hint="leave one out")
+    return [] if no_teacher else teacher or None
+
+
+def _variant(variant: str | None, *, quick: bool) -> str | None:
+    if quick and variant not in {None, "quick"}:
+        raise EdgeError("two variants of a recipe", got=f"--quick and --variant {variant}", hint="leave one out")
+    return "quick" if quick else variant
+
+
+def _print_result(folder: RunFolder, *, as_json: bool) -> None:
+    metrics = json.loads(folder.metrics.read_text(encoding="utf-8"))
+    if as_json:
+        print_json({"folder": str(folder.path), **metrics})
+        return
+    print(f"validation accuracy {metrics['validation']['accuracy']:.2%}, {metrics['parameters']:,} parameters")
+    print(f"wrote {folder.path}; next: fmnist-edge export --int8")
 
 
 def run_training(

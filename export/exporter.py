@@ -94,10 +94,7 @@ def export(
         raise EdgeError("C source is not signed", hint="leave --sign-key out; sign the firmware that it goes into")
     path = find_model(model)
     require_writable(out)
-    loaded = load_keras_model(path)
-    _require_classes(loaded, path)
-    require_finite(loaded, str(path))
-    require_probabilities(loaded, str(path))
+    loaded = _load(path)
     files = [(recipe, kind, out / _file_name(name or loaded.name, recipe, kind, target)) for recipe, kind in pairs]
     if not force:
         _require_absent([path for _, kind, file in files for path in _paths(file, kind)])
@@ -281,6 +278,19 @@ def _training_provenance(path: Path) -> dict[str, Any] | None:
         "dataset_sha256": config.get("dataset", {}).get("sha256"),
         "validation_accuracy": metrics.get("validation", {}).get("accuracy"),
     }
+
+
+def _load(path: Path) -> keras.Model:
+    """Load a model that can be exported.
+
+    Raises:
+        EdgeError: it cannot be read, has another number of classes, weights that are no numbers, or no probabilities.
+    """
+    model = load_keras_model(path)
+    _require_classes(model, path)
+    require_finite(model, str(path))
+    require_probabilities(model, str(path))
+    return model
 
 
 def _require_classes(model: keras.Model, path: Path) -> None:

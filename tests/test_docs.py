@@ -25,12 +25,15 @@ from fmnist_edge.dataset import Split
 from .test_cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
+BENCHMARK_IN_SMALL = {
+    "fmnist-edge benchmark runs/latest exports/*": "fmnist-edge benchmark runs/latest exports/* --rounds 2",
+}
 # What takes half an hour is shown in full and run in small; everything else runs as it stands.
 IN_SMALL = {
     "fmnist-edge train": "fmnist-edge train --epochs 1 --limit 256",
     "fmnist-edge train --arch compact --quick": "fmnist-edge train --arch compact --quick --epochs 1 --limit 500",
     "fmnist-edge train --config my.toml": "fmnist-edge train --config my.toml --epochs 1 --limit 500",
-    "fmnist-edge benchmark runs/latest exports/*": "fmnist-edge benchmark runs/latest exports/* --rounds 2",
+    **BENCHMARK_IN_SMALL,
     "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 0.5": (
         "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 5"  # hardly trained: answers waver
     ),
@@ -38,7 +41,7 @@ IN_SMALL = {
 TUNING_ON_A_BOARD = "fmnist-edge tune --quick --trials 2 --study board --objectives accuracy,instructions --board pi5"
 MODELS_IN_SMALL = " --epochs 1 --limit 256"  # for every training of the page of models
 BENCHMARKS_IN_SMALL = {
-    "fmnist-edge benchmark runs/latest exports/*": "fmnist-edge benchmark runs/latest exports/* --rounds 2",
+    **BENCHMARK_IN_SMALL,
     "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 0.5 --max-class-drop 2": (
         "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 9 --max-class-drop 60"
     ),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +22,7 @@ from ..common.locks import FolderLock
 from ..common.progress import Progress, silent
 from ..dataset import LABELS, Split, load_split
 from ..dataset.sources import DATASET_SHA256
+from .averaging import KeepTrainedWeights, averaged
 from .base import begin_with, describe_base, find_base
 from .batches import training_batches, validation_batches
 from .building import build_model, compile_model
@@ -269,11 +269,12 @@ class _Run:
         callbacks = [
             ScheduleCallback(options, done=(epoch - 1) * steps, steps=options.epochs * steps),
             ProgressCallback(self.progress, f"epoch {epoch}/{options.epochs}", steps),
+            *([KeepTrainedWeights()] if options.weight_average else []),
         ]
         fitted = self.model.fit(
             batches, epochs=epoch, initial_epoch=epoch - 1, verbose=0, shuffle=False, callbacks=callbacks
         )
-        with averaged(self.model):
+        with averaged(self.model, self.data.train.images):
             val_loss, val_accuracy = self.model.evaluate(validation_batches(data.validation, options), verbose=0)
         return EpochRecord(
             epoch=epoch,
@@ -289,7 +290,7 @@ class _Run:
         self.lock.require_in_place()
         self.event_log.write(record, float(self.model.optimizer.learning_rate))
         if self.options.patience is not None and epochs_since_best(self._candidates()) == 0:
-            with averaged(self.model), atomic_path(self.folder.best) as temporary:
+            with averaged(self.model, self.data.train.images), atomic_path(self.folder.best) as temporary:
                 plain(self.model).save(temporary)
         self.folder.save_checkpoint(self.model.save, self.history)
 
@@ -313,7 +314,7 @@ class _Run:
         """Return the model to save, without optimizer, and its record: the best one with patience, else the last."""
         if self.options.patience is not None:
             return load_keras_model(self.folder.best), self.history[-1 - epochs_since_best(self._candidates())]
-        with averaged(self.model):
+        with averaged(self.model, self.data.train.images):
             return plain(self.model), self.history[-1]
 
 
@@ -344,20 +345,6 @@ def _line(record: EpochRecord, options: TrainOptions) -> str:
         f"epoch {record.epoch}/{options.epochs}{rounded}: loss {record.loss:.4f}, accuracy {record.accuracy:.2%}, "
         f"validation loss {record.val_loss:.4f}, accuracy {record.val_accuracy:.2%}, {record.seconds:.0f} s"
     )
-
-
-@contextlib.contextmanager
-def averaged(model: keras.Model) -> Iterator[None]:
-    """Let `model` have the running average of its weights, where its optimizer keeps one, while the block runs."""
-    if not model.optimizer.use_ema:
-        yield
-        return
-    kept = model.get_weights()
-    model.optimizer.finalize_variable_values(model.trainable_variables)
-    try:
-        yield
-    finally:
-        model.set_weights(kept)
 
 
 def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:

@@ -93,16 +93,6 @@ def test_a_file_and_a_run_folder_are_bases_too(unbroken: RunFolder) -> None:
         assert describe_base(str(base)) == {"file": str(unbroken.model), "sha256": digest}
 
 
-def test_the_average_of_the_weights_begins_with_the_base() -> None:
-    model = build_model(TrainOptions(arch="compact", weight_average=0.5, learning_rate=1e-9))
-    begin_with(model, "compact", "compact")
-    model.train_on_batch(np.zeros((4, 28, 28, 1), np.float32), np.zeros(4, np.int64))
-    with trainer.averaged(model):
-        np.testing.assert_allclose(
-            model.get_weights()[0], load_keras_model(find_base("compact")).get_weights()[0], atol=1e-6
-        )
-
-
 def test_a_base_that_is_not_there_is_named() -> None:
     expected = rf"no base runs/none; expected a .keras file, a run folder, or one of {', '.join(NAMES)}; got nothing"
     with pytest.raises(EdgeError, match=expected):

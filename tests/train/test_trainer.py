@@ -23,7 +23,6 @@ from fmnist_edge.common.files import sha256_hex
 from fmnist_edge.dataset import splits
 from fmnist_edge.dataset.sources import TEST_IMAGES, TEST_LABELS, DataFile
 from fmnist_edge.train import trainer
-from fmnist_edge.train.building import build_model
 from fmnist_edge.train.options import TrainOptions
 from fmnist_edge.train.run_folder import EpochRecord, RunFolder
 
@@ -169,21 +168,6 @@ def test_patience_ends_a_training_and_keeps_its_best_epoch(tmp_path: Path) -> No
     metrics = json.loads(run.metrics.read_text())
     assert metrics["training"]["epoch"] == len(history) - 1
     assert metrics["validation"]["accuracy"] == pytest.approx(accuracies[-2], abs=2e-4)
-
-
-def test_the_average_of_the_weights_is_what_is_validated_and_saved(tmp_path: Path) -> None:
-    model = build_model(replace(EVERYTHING, weight_average=0.5))
-    pixels, shares = np.zeros((4, 28, 28, 1), np.float32), np.eye(10, dtype=np.float32)[:4]
-    states = []
-    for _ in range(3):
-        model.train_on_batch(pixels, shares)
-        states.append([np.asarray(variable) for variable in model.trainable_variables])
-    with trainer.averaged(model):
-        found = [np.asarray(variable) for variable in model.trainable_variables]
-    for mean, first, second, third in zip(found, *states, strict=True):
-        np.testing.assert_allclose(mean, 0.25 * first + 0.25 * second + 0.5 * third, atol=1e-6)
-    for variable, third in zip(model.trainable_variables, states[2], strict=True):
-        assert np.array_equal(variable, third)
 
 
 def test_the_time_that_is_left_is_said_after_every_epoch_but_the_last(unbroken: Path, tmp_path: Path) -> None:

@@ -34,6 +34,9 @@ def train(
     dropout: Annotated[float | None, typer.Option(help="Share of units dropped (0.2).")] = None,
     label_smoothing: Annotated[float | None, typer.Option(help="Share of a label spread over all classes.")] = None,
     weight_average: Annotated[float | None, typer.Option(help="Average the weights: kept a step, as 0.999.")] = None,
+    both_sides: Annotated[
+        bool | None, typer.Option("--both-sides/--one-side", help="Answer with the mean of picture and mirror image.")
+    ] = None,
     quantize_epochs: Annotated[int | None, typer.Option(help="Round as int8 does in the last so many epochs.")] = None,
     patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without a better one.")] = None,
     shift: Annotated[int | None, typer.Option(help="Move pictures by up to so many pixels.")] = None,

@@ -25,10 +25,12 @@ from ..common.files import sha256_hex
 from ..common.progress import Progress, silent
 from ..dataset import LABELS, load_split
 from ..runtime.card import CARD_VERSION, ModelCard
+from ..train.sides import one_side
 from . import onnx_file, onnx_int8, tflite, tflite_file
 from .calibration import Calibration
 from .inspection import inspect, macs_of, require_promised
 from .pixels import INPUT, OUTPUT
+from .sides import both_sides
 from .sums import settle_sums
 
 _NAME = "costs-int8"
@@ -82,10 +84,13 @@ class CostMeter:
             return costs | (self._instructions(files) if self.boards else {})
 
     def _write(self, model: keras.Model, folder: Path) -> list[Path]:
-        network = tflite.convert_scaled(model)
+        side = one_side(model)
+        network = tflite.convert_scaled(side)
         content = settle_sums(tflite.quantize_int8(network.content, network.scaling, self._calibration))
         onnx, lite = folder / f"{_NAME}.onnx", folder / f"{_NAME}.tflite"
         translated = onnx_int8.translate(content)
+        if side is not model:
+            translated, content = both_sides(translated, "onnx"), both_sides(content, "tflite")
         onnx.write_bytes(onnx_file.append_card(translated, self._card(model, translated)))
         lite.write_bytes(tflite_file.append_card(content, self._card(model, content)))
         return [onnx, lite]

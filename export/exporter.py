@@ -22,6 +22,7 @@ from ..runtime.card import CARD_VERSION, ModelCard
 from ..train.holdout import holdout_in
 from ..train.keras_model import load_keras_model
 from ..train.run_folder import RunFolder, find_model
+from ..train.sides import one_side
 from . import onnx_file, onnx_float, onnx_int8, tflite, tflite_file
 from .audit import LayerError, layer_errors
 from .c_source import header_path, write_c
@@ -34,6 +35,7 @@ from .int16x8 import ROUNDING_COUNT, ROUNDING_SEED, Int16x8Network, quantize_int
 from .pixels import INPUT, OUTPUT, require_finite, require_probabilities
 from .recipe import GENERIC, INT8, INT16X8, Format, Recipe, Target, possible_pairs
 from .reference import Reference
+from .sides import both_sides
 from .signing import Signer, sign_file
 
 AUDIT_COUNT = 64
@@ -95,6 +97,8 @@ def export(
     path = find_model(model)
     require_writable(out)
     loaded = _load(path)
+    if "c" in formats:
+        _require_one_side(loaded, path)
     files = [(recipe, kind, out / _file_name(name or loaded.name, recipe, kind, target)) for recipe, kind in pairs]
     if not force:
         _require_absent([path for _, kind, file in files for path in _paths(file, kind)])
@@ -114,7 +118,10 @@ def export(
 
 
 class _Conversion:
-    """Converts one model; what several files share (calibration, the int8 numbers) is computed once."""
+    """Converts one model; what several files share (calibration, the int8 numbers) is computed once.
+
+    A model that looks at both sides of a picture is converted one-sided, and the other side put around the graph.
+    """
 
     def __init__(
         self,
@@ -126,13 +133,16 @@ class _Conversion:
         recover: bool,
         target: Target,
     ) -> None:
-        self._model = model
+        self._side = one_side(model)
+        self._has_both_sides = self._side is not model
         self._training = _training_provenance(path)
         self._data_dir = data_dir
         self._progress = progress
         self._recover = recover
         self._target = target
-        self.reference = Reference(model, data_dir, holdout_in(self._training))
+        holdout = holdout_in(self._training)
+        self.reference = Reference(model, data_dir, holdout)
+        self._side_reference = Reference(self._side, data_dir, holdout) if self._has_both_sides else self.reference
 
     @functools.cached_property
     def _training_split(self) -> Split:
@@ -148,9 +158,9 @@ class _Conversion:
 
     @functools.cached_property
     def _int8(self) -> Int8Network:
-        shared = self._calibration, self._logit_calibration, self.reference
+        shared = self._calibration, self._logit_calibration, self._side_reference
         recovery = self._rounding_calibration if self._recover else None
-        return quantize(self._model, *shared, recovery_calibration=recovery, progress=self._progress)
+        return quantize(self._side, *shared, recovery_calibration=recovery, progress=self._progress)
 
     @functools.cached_property
     def _layer_errors(self) -> list[LayerError]:
@@ -163,8 +173,8 @@ class _Conversion:
 
     @functools.cached_property
     def _int16x8(self) -> Int16x8Network:
-        shared = self._calibration, self._rounding_calibration, self.reference
-        return quantize_int16x8(self._model, *shared, progress=self._progress)
+        shared = self._calibration, self._rounding_calibration, self._side_reference
+        return quantize_int16x8(self._side, *shared, progress=self._progress)
 
     @functools.cached_property
     def _confidence(self) -> dict[str, Any]:
@@ -172,11 +182,13 @@ class _Conversion:
 
     @functools.cached_property
     def _float_onnx(self) -> Any:
-        return onnx_float.to_onnx(self._model)  # tf2onnx takes most of a minute for the seed, so once is enough
+        return onnx_float.to_onnx(self._side)  # tf2onnx takes most of a minute for the seed, so once is enough
 
     def convert(self, recipe: Recipe, kind: Format, name: str) -> bytes:
         """Return the content of the finished file."""
         graph = self._graph(recipe, kind)
+        if self._has_both_sides:
+            graph = both_sides(graph, kind)
         card = self._card(recipe, name, graph)
         if kind != "onnx":
             return tflite_file.append_card(graph, card)
@@ -192,13 +204,14 @@ class _Conversion:
         return f"look at {worst.layer}, which strays most from the float model ({worst.sqnr_db:.1f} dB)"
 
     def _graph(self, recipe: Recipe, kind: Format) -> bytes:
+        """Return the graph of one side."""
         if recipe is INT8:
             content = self._int8.content
             return onnx_int8.translate(content, target=self._target) if kind == "onnx" else content
         if recipe is INT16X8:
             return self._int16x8.content
         if kind == "tflite":
-            return tflite.convert_float(self._model, recipe)
+            return tflite.convert_float(self._side, recipe)
         return onnx_float.apply_recipe(self._float_onnx, recipe)
 
     def _describe_calibration(self, recipe: Recipe) -> dict[str, Any]:
@@ -212,14 +225,15 @@ class _Conversion:
         return described
 
     def _card(self, recipe: Recipe, name: str, graph: bytes) -> ModelCard:
+        meaning = "sum to 1; the mean over picture and mirror image" if self._has_both_sides else "sum to 1"
         return ModelCard(
             card_version=CARD_VERSION,
             name=name,
-            arch=self._model.name,
+            arch=self._side.name,
             recipe=recipe.name,
             labels=LABELS,
             input={"name": INPUT, "dtype": "uint8", "shape": ["n", 28, 28], "meaning": "grey, 0 is background"},
-            output={"name": OUTPUT, "dtype": "float32", "shape": ["n", len(LABELS)], "meaning": "sum to 1"},
+            output={"name": OUTPUT, "dtype": "float32", "shape": ["n", len(LABELS)], "meaning": meaning},
             calibration=self._describe_calibration(recipe) if recipe.calibrated else None,
             training=self._training,
             versions={"python": platform.python_version(), **{package: version(package) for package in _PACKAGES}},
@@ -298,6 +312,13 @@ def _require_classes(model: keras.Model, path: Path) -> None:
     if classes != len(LABELS):
         expected = f"{len(LABELS)}, as in Fashion-MNIST"
         raise EdgeError(f"{path} has another number of classes", expected=expected, got=str(classes))
+
+
+def _require_one_side(model: keras.Model, path: Path) -> None:
+    if one_side(model) is not model:
+        got = "a picture and its mirror image, for which REVERSE_V2 is needed"
+        hint = "train it with --one-side, or export it as .tflite"
+        raise EdgeError(f"{path} cannot be C source", expected="a model that looks at one side", got=got, hint=hint)
 
 
 def _require_absent(paths: list[Path]) -> None:

@@ -55,7 +55,7 @@ def averaged(model: keras.Model, images: npt.NDArray[np.uint8]) -> Iterator[None
 
 def _measure_statistics(model: keras.Model, images: npt.NDArray[np.uint8]) -> None:
     """Give the normalizations the mean of the statistics of all batches, and each of these the same weight."""
-    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    norms = list(_normalizations(model))
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
@@ -66,3 +66,11 @@ def _measure_statistics(model: keras.Model, images: npt.NDArray[np.uint8]) -> No
         model(batch, training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+
+
+def _normalizations(model: keras.Model) -> Iterator[keras.layers.BatchNormalization]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _normalizations(layer)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            yield layer

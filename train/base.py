@@ -12,6 +12,7 @@ from ..common.errors import EdgeError
 from ..common.files import sha256_hex
 from .keras_model import load_keras_model
 from .run_folder import find_model
+from .sides import one_side
 
 _TOLERANCE = 1e-4
 """How far probabilities may be apart that the same network gives in two orders of adding."""
@@ -47,7 +48,7 @@ def begin_with(model: keras.Model, base: str, arch: str) -> None:
         EdgeError: the base cannot be loaded, or is another network than `arch`.
     """
     path = find_base(base)
-    trained = load_keras_model(path)
+    trained = one_side(load_keras_model(path))
     ours, theirs = ([tuple(weight.shape) for weight in each.weights] for each in (model, trained))
     hint = f"name the architecture of {path} with --arch"
     if ours != theirs:

@@ -43,6 +43,8 @@ class TrainOptions:
         label_smoothing: share of every label spread over all classes, in [0, 1).
         weight_average: how much a running average of the weights keeps at a step, in [0, 1); the averaged weights are
             what is validated and saved. 0 is off.
+        both_sides: the finished model answers with the mean over picture and mirror image, which doubles its work; the
+            training itself is the same.
         quantize_epochs: in the last so many epochs the model sees its weights and activations rounded as int8 will have
             them, and its validation accuracy is that of the rounded model; 0 to `epochs`, 0 is off.
         patience: stop after so many epochs without a better validation accuracy, and keep the best; None goes on to
@@ -82,6 +84,7 @@ class TrainOptions:
     dropout: float = 0.2
     label_smoothing: float = 0.0
     weight_average: float = 0.0
+    both_sides: bool = False
     quantize_epochs: int = 0
     patience: int | None = None
     shift: int = 0

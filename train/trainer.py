@@ -37,6 +37,7 @@ from .pictures import save_curves, save_misclassified
 from .precision import settled
 from .rounding import begin_rounding, is_twin, plain
 from .run_folder import EpochRecord, RunFolder
+from .sides import as_finished
 
 Report = Callable[[str], None]
 
@@ -298,7 +299,8 @@ class _Run:
         """Score the model on the validation split, write metrics, pictures and, last, the model without optimizer."""
         self.lock.require_in_place()
         folder, validation = self.folder, self.data.validation
-        model, record = self._chosen()
+        chosen, record = self._chosen()
+        model = as_finished(chosen, self.options)
         probabilities = KerasRunner(model).infer(validation.images)
         evaluation = evaluate(probabilities.argmax(axis=1), validation.labels, LABELS)
         write_json(folder.metrics, _metrics(model, evaluation, record))

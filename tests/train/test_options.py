@@ -35,6 +35,7 @@ def test_the_defaults_are_the_specified_training() -> None:
         "dropout": 0.2,
         "label_smoothing": 0.0,
         "weight_average": 0.0,
+        "both_sides": False,
         "quantize_epochs": 0,
         "patience": None,
         "shift": 0,

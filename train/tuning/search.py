@@ -22,6 +22,7 @@ from ..architectures import load_architecture
 from ..building import build_model
 from ..options import TrainOptions
 from ..run_folder import RunFolder
+from ..sides import as_finished
 from .objectives import ACCURACY, PARAMETERS, Objective
 from .outcome import FRONT
 from .processes import own_process
@@ -127,7 +128,7 @@ class Search:
         model = build_model(options)
         parameters = int(model.count_params())
         trial.set_user_attr(PARAMETERS, parameters)
-        costs = self._weigh(trial, options, model)
+        costs = self._weigh(trial, options, as_finished(model, options))
         del model
         keras.backend.clear_session()
         return {ACCURACY: self._train(trial, options), PARAMETERS: parameters, **costs}
@@ -136,7 +137,7 @@ class Search:
         """Return the costs of `model`: those of an earlier trial of the same shape, or measured."""
         if not any(objective.needs_export for objective in self.objectives):
             return {}
-        shape = {"arch": options.arch, "arch_options": options.arch_options}
+        shape = {name: getattr(options, name) for name in ("arch", "arch_options", "both_sides")}
         known = (other.user_attrs for other in self.study.get_trials(deepcopy=False))
         alike = (seen["costs"] for seen in known if "costs" in seen and seen["options"].items() >= shape.items())
         found = next(alike, None)

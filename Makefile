@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?=
+WORKERS ?= 2
 RUNS ?= 1000000
 READERS ?= idx config onnx tflite report picture photo
 KEPT ?= .fuzz
@@ -28,8 +29,8 @@ system:          ## install what some tests need beyond pip: an emulator of ARM,
 	apt-get update --quiet --quiet
 	apt-get install --quiet --quiet --yes --no-install-recommends qemu-user gcc g++ libc6-dev chromium systemd openssl
 
-test: $(READY)   ## run the tests
-	$(BIN)/python -m pytest
+test: $(READY)   ## run the tests, in two processes (WORKERS=4 for more of them)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 faults: $(READY) ## kill, starve and flood it for an hour: 200 kills, 100,000 predictions each, 10,000 pictures
 	FMNIST_EDGE_KILLS=201 FMNIST_EDGE_PREDICTIONS=100000 FMNIST_EDGE_FLOOD=10000 FMNIST_EDGE_FLOOD_KILLS=10 \

@@ -36,6 +36,7 @@ DATA = {
     "fmnist_edge/py.typed",
     "fmnist_edge/benchmarks/boards/count.c",
     "fmnist_edge/train/architectures/compact.toml",
+    "fmnist_edge/train/architectures/strong.toml",
     "fmnist_edge/models/models.json",
     *(f"fmnist_edge/models/fmnist-{name}{end}" for name in NAMES for end in (".keras", "-int8.onnx", "-int8.tflite")),
     "fmnist_edge/train/tuning/space.toml",
@@ -44,9 +45,13 @@ DATA = {
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built of the source distribution as a package index would build it; both lie in one folder."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]
+    """The wheel, built of the source distribution as a package index would build it; both lie in one folder.
+
+    A copy of the tree is built: a build writes beside the sources, which other tests look at meanwhile.
+    """
+    folder, tree = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("tree")
+    copy_tree(tree)
+    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(tree)]
     subprocess.run(command, check=True, capture_output=True)
     (path,) = folder.glob("*.whl")
     return path
@@ -72,8 +77,8 @@ def test_the_models_in_the_box_are_in_both_distributions_to_the_byte(wheel: Path
             assert member.read() == path.read_bytes()
 
 
-def build_copy(folder: Path, *, reverse: bool, mode: int, age_s: int) -> bytes:
-    """Build the wheel of a copy of the tree: its files written in another order, at another time, with other rights."""
+def copy_tree(folder: Path, *, reverse: bool = False, mode: int = 0o644, age_s: int = 0) -> None:
+    """Copy what the package is built of, with these rights, changed so long before a fixed time."""
     folders = {"models", *(path.split("/", maxsplit=1)[0] for path in PACKAGES)}
     inside = [path for name in folders for path in (ROOT / name).rglob("*") if "__pycache__" not in path.parts]
     beside = ("py.typed", "LICENSE", "README.md", "pyproject.toml", "Makefile")
@@ -84,6 +89,11 @@ def build_copy(folder: Path, *, reverse: bool, mode: int, age_s: int) -> bytes:
         copy.write_bytes(path.read_bytes())
         copy.chmod(mode)
         os.utime(copy, (1_700_000_000 - age_s,) * 2)
+
+
+def build_copy(folder: Path, *, reverse: bool, mode: int, age_s: int) -> bytes:
+    """Build the wheel of a copy of the tree: its files written in another order, at another time, with other rights."""
+    copy_tree(folder, reverse=reverse, mode=mode, age_s=age_s)
     command = ["make", "wheel", "READY=", f"VENV={sys.prefix}"]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
     subprocess.run(command, check=True, capture_output=True, env=environment, cwd=folder)

@@ -56,6 +56,7 @@ def train(
     no_teacher: Annotated[bool, typer.Option("--no-teacher", help="Learn from the labels alone.")] = False,
     teacher_weight: Annotated[float | None, typer.Option(help="Teacher against labels, 0 to 1 (0.5).")] = None,
     base: Annotated[str | None, typer.Option(help="Fine-tune this .keras file, run, or network in the box.")] = None,
+    base_share: Annotated[float | None, typer.Option(help="Share of the base in the finished weights (0).")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, augmentation and dropout (0).")] = None,
     holdout: Annotated[int | None, typer.Option(help="Keep so many images out, for validation (5000).")] = None,
     limit: Annotated[int | None, typer.Option(help="Train on the first so many images only, for a quick try.")] = None,

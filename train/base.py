@@ -63,6 +63,24 @@ def begin_with(model: keras.Model, base: str, arch: str) -> None:
         raise EdgeError(f"{path} is another network than {arch}", expected="the same answers", got=got, hint=hint)
 
 
+def blend_with(model: keras.Model, base: str, share: float) -> None:
+    """Move the weights of `model`, which began with those of `base`, back towards them.
+
+    What was learnt for other pictures mostly stays, and what was forgotten of the old ones mostly returns. After M.
+    Wortsman et al., "Robust fine-tuning of zero-shot models", arXiv 2109.01903.
+
+    Args:
+        model: that was trained; changed in place.
+        base: as in `find_base`.
+        share: how much of each weight is the base's, in [0, 1].
+
+    Raises:
+        EdgeError: the base cannot be loaded any more.
+    """
+    began = one_side(load_keras_model(find_base(base))).get_weights()
+    model.set_weights([share * old + (1 - share) * new for old, new in zip(began, model.get_weights(), strict=True)])
+
+
 def _first_difference(ours: list[tuple[int, ...]], theirs: list[tuple[int, ...]]) -> tuple[str, str]:
     """Say where two lists of shapes part: what is expected, and what is there.
 

@@ -65,6 +65,8 @@ class TrainOptions:
         teacher_weight: how much the teacher counts against the labels, 0 to 1.
         base: begin with the weights of this model of the same architecture, for fine-tuning: a .keras file, a run
             folder, or a network in the box (``compact``, ``compact-photo``, ``strong``); None draws them.
+        base_share: how much of the finished weights are those of the base, in [0, 1); the rest are those that were
+            trained. Losses and accuracies of the epochs are without it.
         seed: of initial weights, order of images, augmentation and dropout; 0 to 4294967295.
         holdout: how many of the 60,000 images are kept out of the training, for validation: a multiple of 10, at most
             5,000. Fewer are for a last training, when everything has been chosen.
@@ -101,6 +103,7 @@ class TrainOptions:
     teacher: tuple[str, ...] = ()
     teacher_weight: float = 0.5
     base: str | None = None
+    base_share: float = 0.0
     seed: int = 0
     holdout: int = VALIDATION_COUNT
     limit: int | None = None
@@ -111,6 +114,9 @@ class TrainOptions:
         check_name(self.arch)
         self._require_choices()
         self._require_ranges()
+        if self.base_share and self.base is None:
+            got = f"base_share {self.base_share!r} without a base"
+            raise EdgeError("no base to share weights with", expected="a base", got=got, hint="name one with --base")
         if self.weight_decay and self.optimizer == "adam":
             got = f"weight_decay {self.weight_decay!r} with adam"
             raise EdgeError("adam has no weight decay", expected="adamw or sgd", got=got, hint="add --optimizer adamw")
@@ -124,7 +130,7 @@ class TrainOptions:
         for name in ("epochs", "batch_size", "patience", "limit"):
             value = getattr(self, name)
             _require(value is None or value >= 1, name, "at least 1", value)
-        for name in ("warmup", "dropout", "label_smoothing", "weight_average", "scale"):
+        for name in ("warmup", "dropout", "label_smoothing", "weight_average", "scale", "base_share"):
             value = getattr(self, name)
             _require(0 <= value < 1, name, "from 0 to below 1", value)
         for name in ("shear", "brightness", "shade", "photo", "erase", "cutmix", "teacher_weight"):

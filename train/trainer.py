@@ -23,7 +23,7 @@ from ..common.progress import Progress, silent
 from ..dataset import LABELS, Split, load_split
 from ..dataset.sources import DATASET_SHA256
 from .averaging import KeepTrainedWeights, averaged
-from .base import begin_with, describe_base, find_base
+from .base import begin_with, blend_with, describe_base, find_base
 from .batches import training_batches, validation_batches
 from .building import build_model, compile_model
 from .callbacks import ProgressCallback, ScheduleCallback
@@ -174,7 +174,7 @@ def _require_same_teacher(folder: RunFolder, options: TrainOptions) -> None:
 
 
 def _require_same_base(folder: RunFolder, options: TrainOptions) -> None:
-    """Check that the base is still the one that the run was begun with; after the first epoch it is not needed."""
+    """Check that the base is still the one that the run was begun with; it is needed to begin, and for its share."""
     if options.base is not None and folder.read_config().get("base") != describe_base(options.base):
         hint = "put the file back, or begin another training"
         raise EdgeError(f"{options.base} has changed since the run was begun", expected="the same base", hint=hint)
@@ -300,7 +300,7 @@ class _Run:
         self.lock.require_in_place()
         folder, validation = self.folder, self.data.validation
         chosen, record = self._chosen()
-        model = as_finished(chosen, self.options)
+        model = self._product_of(chosen)
         probabilities = KerasRunner(model).infer(validation.images)
         evaluation = evaluate(probabilities.argmax(axis=1), validation.labels, LABELS)
         write_json(folder.metrics, _metrics(model, evaluation, record))
@@ -311,6 +311,14 @@ class _Run:
         with atomic_path(folder.model) as temporary:
             model.save(temporary)
         folder.settle()
+
+    def _product_of(self, model: keras.Model) -> keras.Model:
+        """Return what is saved of the trained `model`: with the share of its base, and both sides, as is asked for."""
+        options = self.options
+        if options.base is not None and options.base_share:
+            _require_same_base(self.folder, options)
+            blend_with(model, options.base, options.base_share)
+        return as_finished(model, options)
 
     def _chosen(self) -> tuple[keras.Model, EpochRecord]:
         """Return the model to save, without optimizer, and its record: the best one with patience, else the last."""

@@ -142,3 +142,37 @@ def test_a_run_that_has_not_made_an_epoch_is_not_resumed_with_another_base(tmp_p
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(EdgeError, match=r"base.keras has changed since the run was begun; expected the same base"):
         trainer.resume(tmp_path, report=quiet)
+
+
+def test_the_finished_weights_have_the_share_of_their_base(unbroken: RunFolder, tmp_path: Path) -> None:
+    options = replace(OPTIONS, base_share=0.75)
+    run = trainer.start(options, tmp_path / "run", report=quiet)
+    began, trained = (
+        load_keras_model(path).get_weights() for path in (in_the_box("compact", ".keras"), unbroken.model)
+    )
+    for found, old, new in zip(load_keras_model(run.model).get_weights(), began, trained, strict=True):
+        np.testing.assert_allclose(found, 0.75 * old + 0.25 * new, rtol=1e-5, atol=1e-7)
+
+
+def test_a_base_that_is_gone_at_the_end_is_named_and_the_run_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    base, aside = tmp_path / "base.keras", tmp_path / "aside.keras"
+    shutil.copy(in_the_box("compact", ".keras"), base)
+    options = replace(OPTIONS, base=str(base), base_share=0.5, holdout=1_000)
+
+    def take_away(line: str) -> None:
+        if base.exists():
+            base.rename(aside)
+
+    with pytest.raises(EdgeError, match=r"no base .*base\.keras"):
+        trainer.start(options, tmp_path / "run", report=take_away)
+    assert not RunFolder(tmp_path / "run").is_finished()
+    shutil.copy(in_the_box("compact-photo", ".keras"), base)
+    with pytest.raises(EdgeError, match=r"base\.keras has changed since the run was begun"):
+        trainer.resume(tmp_path / "run", report=quiet)
+    aside.replace(base)
+    assert trainer.resume(tmp_path / "run", report=quiet).is_finished()
+
+
+def test_a_share_without_a_base_is_refused() -> None:
+    with pytest.raises(EdgeError, match=r"no base to share weights with; .*base_share 0.5.*--base"):
+        TrainOptions(base_share=0.5)

@@ -36,7 +36,7 @@ def test_the_answer_is_the_mean_over_the_picture_and_its_mirror_image(saved: Pat
     expected = (side.infer(images) + side.infer(np.ascontiguousarray(images[:, :, ::-1]))) / 2
     answers = KerasRunner(both).infer(images)
     np.testing.assert_allclose(answers, expected, atol=1e-6)
-    assert np.abs(answers - side.infer(images)).max() > 1e-3
+    assert np.abs(answers - side.infer(images)).max() > 1e-4  # drawn weights hardly tell pictures apart
 
 
 def test_the_network_inside_is_found_again(saved: Path) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import flatbuffers
+import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 _FILE_IDENTIFIER = b"TFL3"
+_LAST_OLD_CODE = 127
+"""What older readers take for an operator whose number does not fit into their byte."""
 
 
 def read_model(content: bytes) -> Any:
@@ -45,3 +48,23 @@ def operator_name(model: Any, operator: Any) -> str:
         return str(code.customCode.decode(errors="replace"))
     names = (str(name) for name, value in vars(schema.BuiltinOperator).items() if value == number)
     return next(names, f"BUILTIN_{number}")  # one that is newer than the schema here
+
+
+def operator_code(model: Any, kind: str, *, version: int = 1) -> int:
+    """Return the index of the code of a built-in operator, such as ``ADD``; add one where there is none."""
+    number = getattr(schema.BuiltinOperator, kind)
+    for index, code in enumerate(model.operatorCodes):
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == number:
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, _LAST_OLD_CODE), version
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def add_buffer(model: Any, data: bytes) -> int:
+    """Add the bytes of a constant, and return the index of their buffer."""
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(data, np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1

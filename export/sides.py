@@ -14,7 +14,7 @@ import onnx
 from ai_edge_litert import schema_py_generated as schema
 from onnx import helper, numpy_helper
 
-from .flatbuffer import operator_name, read_model, write_model
+from .flatbuffer import add_buffer, operator_code, operator_name, read_model, write_model
 from .onnx_file import serialize
 from .pixels import INPUT, OUTPUT
 from .recipe import Format
@@ -139,17 +139,15 @@ class _Builder:
 
     def axis(self, name: str, value: int) -> int:
         """Add the constant of an axis."""
-        buffer, tensor = schema.BufferT(), schema.TensorT()
-        buffer.data = np.frombuffer(np.array([value], np.int32).tobytes(), np.uint8)
-        self._model.buffers.append(buffer)
+        tensor = schema.TensorT()
         tensor.name, tensor.shape, tensor.type = name.encode(), np.array([1], np.int32), schema.TensorType.INT32
-        tensor.buffer = len(self._model.buffers) - 1
+        tensor.buffer = add_buffer(self._model, np.array([value], np.int32).tobytes())
         return self._add(tensor)
 
     def operator(self, kind: str, inputs: list[int], output: int, options: Any) -> Any:
         """Make an operator; where it belongs in the graph is for the caller to say."""
         operator = schema.OperatorT()
-        operator.opcodeIndex = self._code(getattr(schema.BuiltinOperator, kind))
+        operator.opcodeIndex = operator_code(self._model, kind)
         operator.inputs, operator.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
         operator.builtinOptions = options
         name = type(options).__name__.removesuffix("T")
@@ -159,14 +157,3 @@ class _Builder:
     def _add(self, tensor: Any) -> int:
         self._graph.tensors.append(tensor)
         return len(self._graph.tensors) - 1
-
-    def _code(self, number: int) -> int:
-        for index, code in enumerate(self._model.operatorCodes):
-            if max(code.builtinCode, code.deprecatedBuiltinCode) == number:
-                return index
-        code = schema.OperatorCodeT()
-        code.builtinCode = number
-        code.deprecatedBuiltinCode = min(number, 127)
-        code.version = 1
-        self._model.operatorCodes.append(code)
-        return len(self._model.operatorCodes) - 1

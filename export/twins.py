@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from .flatbuffer import operator_name
+from .flatbuffer import add_buffer, operator_code
 
 _FINER = 254
 """Steps of the twin's weights to one of the layer's: what is left over reaches from -127 to 127 of them."""
@@ -48,7 +48,7 @@ def add_twin(model: Any, layer: Any) -> Any:
     twin.inputs = [layer.inputs[0], _stored_like(model, layer.inputs[1]), _stored_like(model, layer.inputs[2])]
     twin.outputs = [fine]
     total = schema.OperatorT()
-    total.opcodeIndex = _add_code(model)
+    total.opcodeIndex = operator_code(model, "ADD", version=_ADD_VERSION)
     total.inputs, total.outputs = [coarse, fine], [target]
     total.builtinOptionsType = schema.BuiltinOptions.AddOptions
     total.builtinOptions = schema.AddOptionsT()
@@ -101,19 +101,5 @@ def _stored_like(model: Any, index: int) -> int:
     added = _like(model, index, b"/fine")
     tensor = model.subgraphs[0].tensors[added]
     tensor.quantization.scale = (tensor.quantization.scale.astype(np.float64) / _FINER).astype(np.float32)
-    buffer = schema.BufferT()
-    buffer.data = np.zeros(len(model.buffers[tensor.buffer].data), np.uint8)
-    model.buffers.append(buffer)
-    tensor.buffer = len(model.buffers) - 1
+    tensor.buffer = add_buffer(model, bytes(len(model.buffers[tensor.buffer].data)))
     return added
-
-
-def _add_code(model: Any) -> int:
-    names = {operator_name(model, entry): entry.opcodeIndex for entry in model.subgraphs[0].operators}
-    if "ADD" in names:
-        return int(names["ADD"])
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.ADD
-    code.version = _ADD_VERSION
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1

@@ -169,7 +169,7 @@ def test_killed_interrupted_and_joined_by_two_a_search_loses_nothing(tmp_path: P
     with started(tmp_path) as interrupted:
         end_after_a_checkpoint(interrupted, trial, signal.SIGINT, before)
         out, err = interrupted.communicate()
-    assert interrupted.returncode == 130
+    assert interrupted.returncode == 130, err
     assert err.endswith("fmnist-edge: interrupted; the same command goes on\n")
     assert "Traceback" not in err
     assert "2 killed, 1 waiting" in out

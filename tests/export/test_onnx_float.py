@@ -12,14 +12,15 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import pytest
-from tf2onnx import convert
+from tf2onnx import convert, utils
 
+from fmnist_edge.common.box import in_the_box
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.dataset import Split
 from fmnist_edge.export.onnx_float import apply_recipe, to_onnx
 from fmnist_edge.export.recipe import DYNAMIC, RECIPES
 from fmnist_edge.runtime import open_runner
-from fmnist_edge.train.keras_model import KerasRunner
+from fmnist_edge.train.keras_model import KerasRunner, load_keras_model
 
 Network = Callable[..., keras.Model]
 Answers = Callable[[str], npt.NDArray[np.float32]]
@@ -120,6 +121,15 @@ def test_an_error_of_the_converter_becomes_one_of_ours(network: Network, monkeyp
     monkeypatch.setattr(convert, "from_function", fail)
     with pytest.raises(EdgeError, match="tf2onnx refused the model; got 'keras_tensor_5'; next: use layers that ONNX"):
         to_onnx(network(flat))
+
+
+def test_how_many_conversions_there_were_before_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_keras_model(in_the_box("compact", ".keras"))
+    files = []
+    for number in (1, 864, 9_864):  # 864: on the way to 1000 it stopped folding where the places are flattened
+        monkeypatch.setattr(utils, "INTERNAL_NAME", number)
+        files.append(apply_recipe(to_onnx(model), RECIPES["float32"]))
+    assert files[1:] == files[:1] * 2
 
 
 def test_the_converters_are_not_heard_and_logging_stays_as_it_was(

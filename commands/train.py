@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def train(
     arch: Annotated[
-        str | None, typer.Option(help="seed (default), compact, strong, search, or path/to/file.py:function.")
+        str | None, typer.Option(help="seed (default), compact, strong, large, search, or path/to/file.py:function.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images (15).")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step (128).")] = None,
@@ -59,6 +59,7 @@ def train(
     base_share: Annotated[float | None, typer.Option(help="Share of the base in the finished weights (0).")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, augmentation and dropout (0).")] = None,
     holdout: Annotated[int | None, typer.Option(help="Keep so many images out, for validation (5000).")] = None,
+    fold: Annotated[str | None, typer.Option(help="Leave out this part of the images, as 1/2, to teach it.")] = None,
     limit: Annotated[int | None, typer.Option(help="Train on the first so many images only, for a quick try.")] = None,
     variant: Annotated[str | None, typer.Option(help="A variant of the recipe: quick or photos.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The same as --variant quick.")] = False,

@@ -36,6 +36,7 @@ DATA = {
     "fmnist_edge/py.typed",
     "fmnist_edge/benchmarks/boards/count.c",
     "fmnist_edge/train/architectures/compact.toml",
+    "fmnist_edge/train/architectures/large.toml",
     "fmnist_edge/train/architectures/strong.toml",
     "fmnist_edge/models/models.json",
     *(f"fmnist_edge/models/fmnist-{name}{end}" for name in NAMES for end in (".keras", "-int8.onnx", "-int8.tflite")),

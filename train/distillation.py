@@ -8,7 +8,6 @@ teacher is asked once, before the training, about every picture as it is: the ch
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,10 @@ import numpy.typing as npt
 from ..common.errors import EdgeError
 from ..common.files import sha256_hex
 from ..common.progress import Progress, silent
-from ..dataset import LABELS
+from ..dataset import LABELS, Split
 from ..runtime.locate import named_model
 from ..runtime.runner import SUFFIXES, Runner, open_runner
+from .holdout import left_out_fold
 from .keras_model import KerasRunner
 from .options import TrainOptions
 from .run_folder import find_model
@@ -27,37 +27,67 @@ from .run_folder import find_model
 _BATCH = 250
 
 
-def teacher_answers(
-    options: TrainOptions, images: npt.NDArray[np.uint8], progress: Progress = silent
-) -> npt.NDArray[np.float32] | None:
+def teacher_answers(options: TrainOptions, split: Split, progress: Progress = silent) -> npt.NDArray[np.float32] | None:
     """Return the mean answer of the teachers that `options` name, or None where they name none.
 
     Where the training mirrors pictures, both sides of a picture are meant to have the same answer; so the teachers look
     at both, and know better: 95.8% instead of 95.5% of the validation images for the strong of the second generation.
 
+    A teacher that left a fold of the training images out is asked about that fold only: what it says of the others is
+    half remembered. After T. Dao et al., "Knowledge Distillation as Semiparametric Inference", arXiv 2104.09732.
+
     Args:
         options: of the training.
-        images: uint8 ``(n, 28, 28)``.
+        split: the training images, n of them.
         progress: told of the pictures that were looked at.
 
     Returns:
         float32 ``(n, 10)``.
 
     Raises:
-        EdgeError: a file cannot be loaded, or has other classes than the dataset.
+        EdgeError: a file cannot be loaded, or has other classes than the dataset; or there are images that all teachers
+            were trained on though some left a fold out.
     """
     if not options.teacher:
         return None
-    with ExitStack() as stack:
-        runners = [stack.enter_context(_open(find_teacher(name))) for name in options.teacher]
-        answers = np.empty((len(images), len(LABELS)), np.float32)
-        for start in range(0, len(images), _BATCH):
-            part = images[start : start + _BATCH]
-            views = [part, np.ascontiguousarray(part[:, :, ::-1])] if options.flip else [part]
-            found = [runner.infer(view) for view in views for runner in runners]
-            answers[start : start + _BATCH] = np.mean(found, axis=0)
-            progress("asking the teacher", min(start + _BATCH, len(images)), len(images))
-    return answers
+    paths = [find_teacher(name) for name in options.teacher]
+    asked = [_asked_about(path, split) for path in paths]
+    _require_answers(asked, len(split))
+    answers = np.zeros((len(split), len(LABELS)), np.float32)
+    done, total = 0, sum(map(len, asked))
+    for path, positions in zip(paths, asked, strict=True):
+        with _open(path) as runner:
+            for start in range(0, len(positions), _BATCH):
+                part = positions[start : start + _BATCH]
+                answers[part] += _answer(runner, split.images[part], both_sides=options.flip)
+                done += len(part)
+                progress("asking the teacher", done, total)
+    return answers / _counts(asked, len(split))[:, np.newaxis]
+
+
+def _answer(runner: Runner, images: npt.NDArray[np.uint8], *, both_sides: bool) -> npt.NDArray[np.float32]:
+    views = [images, np.ascontiguousarray(images[:, :, ::-1])] if both_sides else [images]
+    mean: npt.NDArray[np.float32] = np.mean([runner.infer(view) for view in views], axis=0)
+    return mean
+
+
+def _asked_about(path: Path, split: Split) -> npt.NDArray[np.int64]:
+    """Return the positions in `split` of the images that the teacher is asked about."""
+    fold = left_out_fold(path)
+    return np.arange(len(split)) if fold is None else np.flatnonzero(fold.holds(split.indices))
+
+
+def _require_answers(asked: Sequence[npt.NDArray[np.int64]], count: int) -> None:
+    silent_about = int((_counts(asked, count) == 0).sum())
+    if silent_about:
+        what = f"no teacher left out {silent_about:,} of the {count:,} images"
+        hint = "name the models of all folds, each with --teacher"
+        raise EdgeError(what, expected="one for each", got="teachers of some folds", hint=hint)
+
+
+def _counts(asked: Sequence[npt.NDArray[np.int64]], count: int) -> npt.NDArray[np.float32]:
+    """Return how many teachers are asked about each of `count` images."""
+    return np.bincount(np.concatenate(asked), minlength=count).astype(np.float32)
 
 
 def find_teacher(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Which validation images a model was not trained on: all 5,000, or fewer where its last training took the rest."""
+"""What a model was not trained on: 5,000 validation images, or fewer where its last training took the rest; a fold."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from ..common.box import FOLDER
 from ..common.errors import EdgeError
+from ..dataset.folds import Fold
 from ..dataset.splits import VALIDATION_COUNT
 from ..runtime.card import NoCardError, read_card
 from ..runtime.runner import SUFFIXES
@@ -23,6 +24,16 @@ def holdout_in(training: Mapping[str, Any] | None) -> int:
     """
     held = (training or {}).get("options", {}).get("holdout", VALIDATION_COUNT)
     return held if isinstance(held, int) else VALIDATION_COUNT
+
+
+def left_out_fold(path: Path) -> Fold | None:
+    """Return the part of the training images that the model at `path` was not trained on, as far as is known.
+
+    Raises:
+        EdgeError: see `common_holdout`; or what is written there is no fold.
+    """
+    fold = (_training(path) or {}).get("options", {}).get("fold")
+    return None if fold is None else Fold.parse(str(fold))
 
 
 def common_holdout(models: Sequence[Path]) -> int:

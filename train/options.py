@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from ..common.box import ARCHITECTURES
 from ..common.errors import EdgeError
 from ..common.toml import read_toml
+from ..dataset.folds import Fold
 from ..dataset.splits import VALIDATION_COUNT
 from .architectures import check_name, recipe_path
 from .schedule import SCHEDULES, Schedule
@@ -70,6 +71,8 @@ class TrainOptions:
         seed: of initial weights, order of images, augmentation and dropout; 0 to 4294967295.
         holdout: how many of the 60,000 images are kept out of the training, for validation: a multiple of 10, at most
             5,000. Fewer are for a last training, when everything has been chosen.
+        fold: leave this part of the training images out, as ``1/2`` for the first of two, so that the model can be a
+            teacher about them (`Fold`); None trains on all.
         limit: train on the first so many images only, for a quick try; None for all.
         arch_options: arguments of the architecture beyond those that every one has, such as ``{"width": 32}``.
     """
@@ -106,6 +109,7 @@ class TrainOptions:
     base_share: float = 0.0
     seed: int = 0
     holdout: int = VALIDATION_COUNT
+    fold: str | None = None
     limit: int | None = None
     arch_options: dict[str, Any] = field(default_factory=dict)
 
@@ -114,6 +118,8 @@ class TrainOptions:
         check_name(self.arch)
         self._require_choices()
         self._require_ranges()
+        if self.fold is not None:
+            Fold.parse(self.fold)
         if self.base_share and self.base is None:
             got = f"base_share {self.base_share!r} without a base"
             raise EdgeError("no base to share weights with", expected="a base", got=got, hint="name one with --base")
@@ -235,9 +241,9 @@ def _arch_of(base: object) -> str:
 
 
 def _kind(name: str, default: object) -> type:
-    """Return the type of an option by its default; what may be left out is a whole number, but for the base."""
+    """Return the type of an option by its default; what may be left out is a whole number, or one of two texts."""
     if default is None:
-        return str if name == "base" else int
+        return str if name in {"base", "fold"} else int
     return type(default)
 
 

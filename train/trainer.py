@@ -21,6 +21,7 @@ from ..common.files import atomic_path, require_writable, write_json
 from ..common.locks import FolderLock
 from ..common.progress import Progress, silent
 from ..dataset import LABELS, Split, load_split
+from ..dataset.folds import Fold
 from ..dataset.sources import DATASET_SHA256
 from .averaging import KeepTrainedWeights, averaged
 from .base import begin_with, blend_with, describe_base, find_base
@@ -54,8 +55,11 @@ class TrainingData:
     def load(cls, data_dir: Path | None, options: TrainOptions, progress: Progress) -> TrainingData:
         """Load both splits, of the training split only what `options` allow, and ask the teacher about that."""
         holdout = options.holdout
-        train = load_split("train", data_dir, holdout=holdout, progress=progress).first(options.limit)
-        taught = teacher_answers(options, train.images, progress)
+        train = load_split("train", data_dir, holdout=holdout, progress=progress)
+        if options.fold is not None:
+            train = train.take(np.flatnonzero(~Fold.parse(options.fold).holds(train.indices)))
+        train = train.first(options.limit)
+        taught = teacher_answers(options, train, progress)
         return cls(train, load_split("validation", data_dir, holdout=holdout), taught)
 
 

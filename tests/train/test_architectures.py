@@ -43,16 +43,21 @@ def strong() -> keras.Model:
 
 
 @pytest.fixture(scope="module")
+def large() -> keras.Model:
+    return load_architecture("large")(classes=10, dropout=0.2)
+
+
+@pytest.fixture(scope="module")
 def search() -> keras.Model:
     return load_architecture("search")(classes=10, dropout=0.2)
 
 
 def test_the_registry_lists_every_module_of_the_folder() -> None:
-    assert architecture_names() == ("compact", "search", "seed", "strong")
+    assert architecture_names() == ("compact", "large", "search", "seed", "strong")
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones() -> None:
-    expected = "one of compact, search, seed, strong, or path/to/file.py:function"
+    expected = "one of compact, large, search, seed, strong, or path/to/file.py:function"
     with pytest.raises(EdgeError, match=f"unknown architecture 'sede'; expected {expected}; next: see --arch"):
         load_architecture("sede")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -11,7 +12,7 @@ import pytest
 
 from fmnist_edge.common.box import int8_model
 from fmnist_edge.common.errors import EdgeError
-from fmnist_edge.common.files import sha256_hex
+from fmnist_edge.common.files import sha256_hex, write_json
 from fmnist_edge.dataset import load_split
 from fmnist_edge.runtime import open_runner
 from fmnist_edge.train.distillation import describe_teacher, find_teacher, teacher_answers
@@ -19,7 +20,8 @@ from fmnist_edge.train.keras_model import load_keras_model
 from fmnist_edge.train.options import TrainOptions
 
 Layers = keras.layers
-IMAGES = load_split("validation").first(60).images
+SPLIT = load_split("validation").first(60)
+IMAGES = SPLIT.images
 
 
 def pixels_of(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -27,7 +29,7 @@ def pixels_of(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 
 def answers_of(options: TrainOptions) -> npt.NDArray[np.float32]:
-    answers = teacher_answers(options, IMAGES)
+    answers = teacher_answers(options, SPLIT)
     assert answers is not None
     assert answers.dtype == np.float32
     return answers
@@ -48,7 +50,7 @@ def peaked(label: int, probability: float) -> list[float]:
 
 
 def test_without_a_teacher_there_is_none() -> None:
-    assert teacher_answers(TrainOptions(), IMAGES) is None
+    assert teacher_answers(TrainOptions(), SPLIT) is None
 
 
 def test_the_mean_of_all_teachers_is_the_answer(tmp_path: Path) -> None:
@@ -63,11 +65,11 @@ def test_the_mean_of_all_teachers_is_the_answer(tmp_path: Path) -> None:
 
 def test_the_teacher_sees_every_picture_once_as_it_is(compact_run: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    images = load_split("validation").first(300).images
+    split = load_split("validation").first(300)
     options = TrainOptions(shift=2, erase=0.5, teacher=(str(compact_run),))
-    answers = teacher_answers(options, images, lambda *step: told.append(step))
+    answers = teacher_answers(options, split, lambda *step: told.append(step))
     model = load_keras_model(compact_run / "model.keras")
-    np.testing.assert_allclose(answers, model(pixels_of(images), training=False), atol=1e-5)
+    np.testing.assert_allclose(answers, model(pixels_of(split.images), training=False), atol=1e-5)
     assert told == [("asking the teacher", 250, 300), ("asking the teacher", 300, 300)]
 
 
@@ -77,6 +79,39 @@ def test_where_pictures_are_mirrored_the_teacher_looks_at_both_sides(compact_run
     left, right = (np.asarray(model(pixels_of(side), training=False)) for side in (IMAGES, IMAGES[:, :, ::-1]))
     np.testing.assert_allclose(answers_of(options), (left + right) / 2, atol=1e-6)
     assert np.abs(left - right).max() > 0.01
+
+
+def run_without(fold: str | None, folder: Path, answer: list[float]) -> str:
+    """Make a run folder whose model left out a fold and answers `answer` to everything."""
+    folder.mkdir()
+    constant_model(folder / "model.keras", answer)
+    write_json(folder / "config.json", {"options": asdict(TrainOptions(fold=fold))})
+    return str(folder)
+
+
+def test_a_teacher_that_left_out_a_fold_is_asked_about_that_only(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    names = (
+        run_without("1/2", tmp_path / "a", peaked(0, 0.91)),
+        run_without("2/2", tmp_path / "b", peaked(1, 0.91)),
+        run_without(None, tmp_path / "c", peaked(2, 0.91)),
+    )
+    answers = teacher_answers(TrainOptions(teacher=names), SPLIT, lambda *step: told.append(step))
+    even = SPLIT.indices % 2 == 0
+    assert 0 < even.sum() < 60
+    first, second = (np.array(row + [0.01] * 7) for row in ([0.46, 0.01, 0.46], [0.01, 0.46, 0.46]))
+    np.testing.assert_allclose(answers, np.where(even[:, np.newaxis], first, second), atol=1e-6)
+    assert [step[1:] for step in told] == [(even.sum(), 120), (60, 120), (120, 120)]
+
+
+def test_of_three_folds_two_cannot_teach(tmp_path: Path) -> None:
+    names = tuple(run_without(f"{number}/3", tmp_path / str(number), peaked(number, 0.91)) for number in (1, 3))
+    left = int((SPLIT.indices % 3 == 1).sum())
+    expected = (
+        rf"no teacher left out {left} of the 60 images; expected one for each; got teachers of some folds; next: "
+    )
+    with pytest.raises(EdgeError, match=expected):
+        teacher_answers(TrainOptions(teacher=names), SPLIT)
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
@@ -105,9 +140,9 @@ def test_a_teacher_with_other_classes_is_refused(tmp_path: Path) -> None:
     name = constant_model(tmp_path / "seven.keras", [1 / 7] * 7)
     expected = r"the teacher .*seven.keras has another number of classes; expected 10, as in Fashion-MNIST; got 7"
     with pytest.raises(EdgeError, match=expected):
-        teacher_answers(TrainOptions(teacher=(name,)), IMAGES)
+        teacher_answers(TrainOptions(teacher=(name,)), SPLIT)
 
 
 def test_a_teacher_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EdgeError, match=r"cannot read .*none.keras; expected a .keras file; got nothing"):
-        teacher_answers(TrainOptions(teacher=(str(tmp_path / "none.keras"),)), IMAGES)
+        teacher_answers(TrainOptions(teacher=(str(tmp_path / "none.keras"),)), SPLIT)

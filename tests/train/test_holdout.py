@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fmnist_edge.cli import main
 from fmnist_edge.common.box import NAMES, in_the_box, int8_model
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.dataset import load_split
+from fmnist_edge.dataset.folds import Fold
 from fmnist_edge.export.exporter import export
 from fmnist_edge.export.recipe import INT8
 from fmnist_edge.runtime.card import read_card
 from fmnist_edge.train import trainer
-from fmnist_edge.train.holdout import common_holdout, holdout_in
+from fmnist_edge.train.holdout import common_holdout, holdout_in, left_out_fold
 from fmnist_edge.train.options import TrainOptions
 from fmnist_edge.train.run_folder import RunFolder
 
@@ -95,3 +97,14 @@ def test_who_learnt_from_the_validation_images_may_not_teach_nor_be_a_base(run: 
         assert not (tmp_path / "run").exists()
     fewer = replace(options, teacher=(str(run.path),), base=str(run.path), holdout=100)
     assert trainer.start(fewer, tmp_path / "run", report=lambda line: None).is_finished()
+
+
+def test_a_model_says_which_fold_it_left_out(run: RunFolder, exported: Path, tmp_path: Path) -> None:
+    assert left_out_fold(run.model) is left_out_fold(exported) is left_out_fold(tmp_path / "unknown.keras") is None
+    options = TrainOptions(arch="compact", epochs=1, limit=1_000, batch_size=64, fold="2/3")
+    halved = trainer.start(options, tmp_path / "run", report=lambda line: None)
+    train = load_split("train")
+    kept = train.take(np.flatnonzero(train.indices % 3 != 1)).first(1_000)
+    assert halved.read_config()["dataset"]["train"] == {"n": 1_000, "sha256": kept.sha256}
+    (file,) = export(halved.path, [INT8], ("onnx",), tmp_path / "exports")
+    assert left_out_fold(halved.model) == left_out_fold(file.path) == Fold(2, 3)

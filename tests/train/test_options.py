@@ -55,6 +55,7 @@ def test_the_defaults_are_the_specified_training() -> None:
         "base_share": 0.0,
         "seed": 0,
         "holdout": 5_000,
+        "fold": None,
         "limit": None,
         "arch_options": {},
     }
@@ -69,6 +70,10 @@ def test_the_file_is_merged_under_explicit_choices(tmp_path: Path) -> None:
 def test_a_table_of_the_file_holds_arguments_of_the_architecture(tmp_path: Path) -> None:
     config = written(tmp_path, 'arch = "search"\n[arch_options]\nwidth = 32\nblock = "square"\n')
     assert make_options({}, config).arch_options == {"width": 32, "block": "square"}
+
+
+def test_a_fold_is_text(tmp_path: Path) -> None:
+    assert make_options({}, written(tmp_path, 'fold = "1/2"')).fold == "1/2"
 
 
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
@@ -136,6 +141,8 @@ def test_a_value_out_of_range_is_refused_with_the_range(name: str, value: Any, e
         ("dropout = false", "unusable dropout; expected float; got False"),
         ('learning_rate = "fast"', "unusable learning_rate; expected float; got 'fast'"),
         ("arch = 1", "unusable arch; expected str; got 1"),
+        ("fold = 2", "unusable fold; expected str; got 2"),
+        ('fold = "3/2"', "unusable fold; expected a part of the training images, as 1/2, of at most 100; got '3/2'"),
         ("limit = [1]", r"unusable limit; expected int; got \[1\]"),
         ("flip = 1", "unusable flip; expected bool; got 1"),
         ('teacher = "a.keras"', "unusable teacher; expected a list of str; got 'a.keras'"),

@@ -8,6 +8,7 @@ teacher is asked once, before the training, about every picture as it is: the ch
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +56,9 @@ def teacher_answers(options: TrainOptions, split: Split, progress: Progress = si
     _require_answers(asked, len(split))
     answers = np.zeros((len(split), len(LABELS)), np.float32)
     done, total = 0, sum(map(len, asked))
-    for path, positions in zip(paths, asked, strict=True):
-        with _open(path) as runner:
+    with ExitStack() as stack:
+        runners = [stack.enter_context(_open(path)) for path in paths]  # all, before the first is asked for minutes
+        for runner, positions in zip(runners, asked, strict=True):
             for start in range(0, len(positions), _BATCH):
                 part = positions[start : start + _BATCH]
                 answers[part] += _answer(runner, split.images[part], both_sides=options.flip)

@@ -143,6 +143,14 @@ def test_a_teacher_with_other_classes_is_refused(tmp_path: Path) -> None:
         teacher_answers(TrainOptions(teacher=(name,)), SPLIT)
 
 
+def test_no_teacher_is_asked_before_all_are_found_fit(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    names = (constant_model(tmp_path / "a.keras", peaked(0, 0.91)), str(tmp_path / "none.keras"))
+    with pytest.raises(EdgeError, match=r"cannot read .*none.keras"):
+        teacher_answers(TrainOptions(teacher=names), SPLIT, lambda *step: told.append(step))
+    assert not told
+
+
 def test_a_teacher_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EdgeError, match=r"cannot read .*none.keras; expected a .keras file; got nothing"):
         teacher_answers(TrainOptions(teacher=(str(tmp_path / "none.keras"),)), SPLIT)

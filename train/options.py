@@ -6,7 +6,7 @@ import difflib
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 from ..common.box import ARCHITECTURES
 from ..common.errors import EdgeError
@@ -241,10 +241,11 @@ def _arch_of(base: object) -> str:
 
 
 def _kind(name: str, default: object) -> type:
-    """Return the type of an option by its default; what may be left out is a whole number, or one of two texts."""
-    if default is None:
-        return str if name in {"base", "fold"} else int
-    return type(default)
+    """Return the type of an option: that of its default, or what its field may hold beside None."""
+    if default is not None:
+        return type(default)
+    kind: type = get_args(get_type_hints(TrainOptions)[name])[0]
+    return kind
 
 
 def _fits(value: object, kind: type) -> bool:

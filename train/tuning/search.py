@@ -25,9 +25,8 @@ from ..run_folder import RunFolder
 from ..sides import as_finished
 from .objectives import ACCURACY, PARAMETERS, Objective
 from .outcome import FRONT
-from .processes import own_process
 from .space import Space
-from .storage import FOLDER, PROCESS, Identity, bury, is_single, open_study, quiet, reachable, requeue
+from .storage import FOLDER, Identity, ask_for_one, bury, is_single, open_study, quiet, reachable, requeue
 from .trials import DONE, ENDED, FAILED, RUNNING, TrialRecord, front, read_trials
 
 Costs = Callable[[keras.Model], dict[str, float]]
@@ -86,6 +85,7 @@ class Search:
 
     def _run_one(self) -> None:
         self._running = None
+        ask_for_one(self.study)
         with quiet():
             try:
                 self.study.optimize(self._try, n_trials=1, catch=(Exception,))
@@ -108,7 +108,6 @@ class Search:
 
     def _try(self, trial: Trial) -> list[float]:
         began_s, self._running = time.monotonic(), trial.number
-        trial.set_user_attr(PROCESS, own_process())
         try:
             options = self.space.suggest(trial)
             trial.set_user_attr("options", asdict(options))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from ...common.errors import EdgeError
 from .objectives import ACCURACY, Objective
-from .processes import is_gone
+from .processes import is_gone, own_process
 
 HEARTBEAT_S = 30
 GRACE_S = 180
@@ -53,7 +53,19 @@ class Identity:
 
 
 class _Storage(RDBStorage):
-    """A database whose short absence does not kill the thread that tells it that a trial goes on."""
+    """A database whose short absence does not kill the thread that tells it that a trial goes on.
+
+    A trial is not said to run before it is said by whom: one that was killed between the two would run for ever.
+    """
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        if state != TrialState.RUNNING:
+            return super().set_trial_state_values(trial_id, state, values)
+        self.set_trial_user_attr(trial_id, PROCESS, own_process())
+        taken = super().set_trial_state_values(trial_id, state, values)
+        if taken:
+            self.set_trial_user_attr(trial_id, PROCESS, own_process())  # another one may have wanted it at once
+        return taken
 
     def record_heartbeat(self, trial_id: int) -> None:
         with contextlib.suppress(SQLAlchemyError, optuna.exceptions.StorageInternalError):
@@ -166,6 +178,12 @@ def requeue(study: optuna.Study, trial: FrozenTrial) -> None:
             user_attrs={RETRY_OF: tried, **({FOLDER: folder} if folder else {})},
         )
     )
+
+
+def ask_for_one(study: optuna.Study) -> None:
+    """Have a trial wait to be run, unless one does: only those that waited are never without the name of a process."""
+    if not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+        study.add_trial(optuna.create_trial(state=TrialState.WAITING))
 
 
 def bury(study: optuna.Study) -> None:

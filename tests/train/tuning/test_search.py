@@ -15,11 +15,14 @@ from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.dataset import splits
 from fmnist_edge.dataset.sources import TEST_IMAGES, TEST_LABELS, DataFile
 from fmnist_edge.train.run_folder import RunFolder
+from fmnist_edge.train.tuning import storage
 from fmnist_edge.train.tuning.objectives import parse_objectives
 from fmnist_edge.train.tuning.search import Costs, Search, begin
 from fmnist_edge.train.tuning.space import read_space
-from fmnist_edge.train.tuning.storage import requeue
+from fmnist_edge.train.tuning.storage import bury, requeue
 from fmnist_edge.train.tuning.trials import TrialRecord, read_trials
+
+from .test_storage import ended_process
 
 OWN = """
 import keras
@@ -172,6 +175,28 @@ def test_a_trial_that_was_taken_for_dead_is_left_to_others(tmp_path: Path) -> No
     search = searching(tmp_path, "accuracy,size", costs=sleep, report=lines.append)
     search.study.enqueue_trial({"arch_options.units": 4})
     search._run_one()
+    assert [record.state for record in records(search)] == ["killed", "waiting"]
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["a new trial", "one that waits"])
+def test_a_trial_that_is_killed_as_it_begins_runs_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, waits: bool
+) -> None:
+    class Killed(BaseException):
+        """What no command survives, and Optuna does not catch."""
+
+    def be_killed(search: Search, trial: optuna.Trial) -> list[float]:
+        raise Killed
+
+    monkeypatch.setattr(Search, "_try", be_killed)
+    monkeypatch.setattr(storage, "own_process", ended_process)
+    search = searching(tmp_path, report=lambda line: None)
+    if waits:
+        search.study.enqueue_trial({"arch_options.units": 4})
+    with pytest.raises(Killed):
+        search._run_one()
+    assert [record.state for record in records(search)] == ["running"]
+    bury(search.study)
     assert [record.state for record in records(search)] == ["killed", "waiting"]
 
 

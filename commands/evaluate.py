@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..benchmarks.harness import ModelResult
     from ..benchmarks.kept import Kept
     from ..dataset import Split
+    from ..dataset.splits import SplitName
     from ..runtime.runner import Runner
     from ..runtime.trust import Trust
 
@@ -38,7 +39,10 @@ def evaluate(
     max_class_drop: Annotated[
         float | None, typer.Option(help="Exit with 1 if any class may lose more points of recall than this.")
     ] = None,
-    split: Annotated[Literal["test", "validation"], typer.Option(help="Images to evaluate on.")] = "test",
+    split: Annotated[
+        Literal["test", "validation", "fold"],
+        typer.Option(help="Images to evaluate on; fold: the training images that all models left out (train --fold)."),
+    ] = "test",
     save_predictions: Annotated[
         Path | None, typer.Option(help="Keep the probabilities in this .npz file, for --reference on another machine.")
     ] = None,
@@ -55,12 +59,11 @@ def evaluate(
     from ..benchmarks.predictions import save_predictions as save
     from ..benchmarks.report import Margins, build_report
     from ..common.files import write_json
-    from ..dataset import load_split
     from ..runtime.trust import Trust
 
     paths = model_paths(models or [])
     trust = Trust.chosen(verify=not allow_unverified, signed_by=require_signature)
-    images = load_split(split, data_dir, holdout=_holdout(split, paths), progress=ConsoleProgress())
+    images = _load_left_out(paths, data_dir) if split == "fold" else _load_images(split, paths, data_dir)
     results = run_evaluation(paths, images, reference=reference, trust=trust)
     margins = Margins() if max_drop is None else Margins(overall=max_drop)
     report = build_report(results, images, margins=margins)
@@ -73,15 +76,27 @@ def evaluate(
     _apply_gate(gate_failures(report, **limits) if any(limit is not None for limit in limits.values()) else [])
 
 
-def _holdout(split: str, paths: Sequence[Path]) -> int:
-    """Return how many validation images none of the models was trained on, and say it where it is not all of them."""
+def _load_images(name: SplitName, paths: Sequence[Path], data_dir: Path | None) -> Split:
+    """Load a split: of the validation images those that none of the models was trained on."""
+    from ..dataset import load_split
     from ..dataset.splits import VALIDATION_COUNT
     from ..train.holdout import common_holdout
 
-    holdout = common_holdout(paths) if split == "validation" else VALIDATION_COUNT
+    holdout = common_holdout(paths) if name == "validation" else VALIDATION_COUNT
     if holdout != VALIDATION_COUNT:
         say(f"on the {holdout:,} validation images that none of these models was trained on")
-    return holdout
+    return load_split(name, data_dir, holdout=holdout, progress=ConsoleProgress())
+
+
+def _load_left_out(paths: Sequence[Path], data_dir: Path | None) -> Split:
+    """Load the training images that all of the models left out; validation images are not among them."""
+    from ..dataset import load_split
+    from ..train.holdout import common_fold
+
+    fold = common_fold(paths)
+    images = load_split("train", data_dir, progress=ConsoleProgress()).only(fold)
+    say(f"on the {len(images):,} training images of fold {fold}, which none of these models was trained on")
+    return images
 
 
 def _print_tables(report: dict[str, Any]) -> None:

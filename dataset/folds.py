@@ -47,6 +47,10 @@ class Fold:
             raise EdgeError("unusable fold", expected=expected, got=repr(text), hint="see train --help")
         return cls(number, count)
 
+    def __str__(self) -> str:
+        """Write it as people do: ``2/3``."""
+        return f"{self.number}/{self.count}"
+
     def holds(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Tell which images are in this fold.
 

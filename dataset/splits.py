@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..common.errors import EdgeError
 from ..common.files import sha256_hex
 from ..common.progress import Progress, silent
+from .folds import Fold
 from .idx import parse_idx
 from .labels import LABELS
 from .sources import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, DataFile, load_payload, locate
@@ -50,6 +51,14 @@ class Split:
     def first(self, count: int | None) -> Split:
         """Return the first `count` images, or all for None."""
         return self if count is None else self.take(np.arange(min(count, len(self))))
+
+    def only(self, fold: Fold) -> Split:
+        """Return the images of `fold` as a smaller split of the same name."""
+        return self.take(np.flatnonzero(fold.holds(self.indices)))
+
+    def without(self, fold: Fold) -> Split:
+        """Return the images that are not of `fold`, likewise."""
+        return self.take(np.flatnonzero(~fold.holds(self.indices)))
 
     @property
     def sha256(self) -> str:

@@ -35,7 +35,8 @@ def teacher_answers(options: TrainOptions, split: Split, progress: Progress = si
     at both, and know better: 95.8% instead of 95.5% of the validation images for the strong of the second generation.
 
     A teacher that left a fold of the training images out is asked about that fold only: what it says of the others is
-    half remembered. After T. Dao et al., "Knowledge Distillation as Semiparametric Inference", arXiv 2104.09732.
+    half remembered. After T. Dao et al., "Knowledge Distillation as Semiparametric Inference", arXiv 2104.09732. Where
+    the training leaves out the same fold, so that there is none of it to ask about, it is asked about everything.
 
     Args:
         options: of the training.
@@ -52,7 +53,7 @@ def teacher_answers(options: TrainOptions, split: Split, progress: Progress = si
     if not options.teacher:
         return None
     paths = [find_teacher(name) for name in options.teacher]
-    asked = [_asked_about(path, split) for path in paths]
+    asked = [_asked_about(path, split, options.fold) for path in paths]
     _require_answers(asked, len(split))
     answers = np.zeros((len(split), len(LABELS)), np.float32)
     done, total = 0, sum(map(len, asked))
@@ -73,10 +74,12 @@ def _answer(runner: Runner, images: npt.NDArray[np.uint8], *, both_sides: bool) 
     return mean
 
 
-def _asked_about(path: Path, split: Split) -> npt.NDArray[np.int64]:
-    """Return the positions in `split` of the images that the teacher is asked about."""
+def _asked_about(path: Path, split: Split, left_out: str | None) -> npt.NDArray[np.int64]:
+    """Return the positions in `split`, which is without the fold `left_out`, that the teacher is asked about."""
     fold = left_out_fold(path)
-    return np.arange(len(split)) if fold is None else np.flatnonzero(fold.holds(split.indices))
+    if fold is None or str(fold) == left_out:
+        return np.arange(len(split))
+    return np.flatnonzero(fold.holds(split.indices))
 
 
 def _require_answers(asked: Sequence[npt.NDArray[np.int64]], count: int) -> None:

@@ -48,11 +48,28 @@ def common_holdout(models: Sequence[Path]) -> int:
     return min((holdout_in(_training(path)) for path in models), default=VALIDATION_COUNT)
 
 
-def require_kept_out(models: Sequence[Path], options: TrainOptions) -> None:
-    """Check that a base or teachers do not bring along what they learnt of the images that a training validates on.
+def common_fold(models: Sequence[Path]) -> Fold:
+    """Return the part of the training images that all of `models` were not trained on.
 
     Raises:
-        EdgeError: one was trained on some of them; or see `common_holdout`.
+        EdgeError: there is none, as far as is known; or see `left_out_fold`.
+    """
+    folds = [left_out_fold(path) for path in models]
+    fold = folds[0] if folds else None
+    if fold is None or any(other != fold for other in folds):
+        got = ", ".join(f"{path} without {left or 'a fold'}" for path, left in zip(models, folds, strict=True))
+        expected = "models trained with the same --fold"
+        raise EdgeError("no training image is new to all models", expected=expected, got=got or "no model")
+    return fold
+
+
+def require_kept_out(models: Sequence[Path], options: TrainOptions) -> None:
+    """Check that a base or teachers do not bring along what they learnt of the images that a training keeps out.
+
+    Those are the images that it validates on, and the part that it leaves out to be asked about later.
+
+    Raises:
+        EdgeError: one was trained on some of them, as far as is known; or see `common_holdout`.
     """
     for path in models:
         kept = common_holdout([path])
@@ -60,6 +77,11 @@ def require_kept_out(models: Sequence[Path], options: TrainOptions) -> None:
             expected, got = f"at most --holdout {kept}", str(options.holdout)
             what = f"{path} was trained on images that this training would validate on"
             raise EdgeError(what, expected=expected, got=got, hint=f"add --holdout {kept}")
+        if options.fold is not None and left_out_fold(path) != Fold.parse(options.fold):
+            what = f"{path} may have learnt from images that this training leaves out"
+            got = f"one without {left_out_fold(path) or 'a fold'}"
+            hint = "do without it; a teacher of the recipe goes with --no-teacher"
+            raise EdgeError(what, expected=f"one trained with --fold {options.fold}", got=got, hint=hint)
 
 
 def _training(path: Path) -> Mapping[str, Any] | None:

@@ -57,7 +57,7 @@ class TrainingData:
         holdout = options.holdout
         train = load_split("train", data_dir, holdout=holdout, progress=progress)
         if options.fold is not None:
-            train = train.take(np.flatnonzero(~Fold.parse(options.fold).holds(train.indices)))
+            train = train.without(Fold.parse(options.fold))
         train = train.first(options.limit)
         taught = teacher_answers(options, train, progress)
         return cls(train, load_split("validation", data_dir, holdout=holdout), taught)

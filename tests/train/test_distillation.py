@@ -14,6 +14,7 @@ from fmnist_edge.common.box import int8_model
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.common.files import sha256_hex, write_json
 from fmnist_edge.dataset import load_split
+from fmnist_edge.dataset.folds import Fold
 from fmnist_edge.runtime import open_runner
 from fmnist_edge.train.distillation import describe_teacher, find_teacher, teacher_answers
 from fmnist_edge.train.keras_model import load_keras_model
@@ -102,6 +103,15 @@ def test_a_teacher_that_left_out_a_fold_is_asked_about_that_only(tmp_path: Path)
     first, second = (np.array(row + [0.01] * 7) for row in ([0.46, 0.01, 0.46], [0.01, 0.46, 0.46]))
     np.testing.assert_allclose(answers, np.where(even[:, np.newaxis], first, second), atol=1e-6)
     assert [step[1:] for step in told] == [(even.sum(), 120), (60, 120), (120, 120)]
+
+
+def test_a_teacher_whose_fold_the_training_leaves_out_too_is_asked_about_everything(tmp_path: Path) -> None:
+    name = run_without("1/2", tmp_path / "a", peaked(3, 0.91))
+    rest = SPLIT.without(Fold(1, 2))
+    answers = teacher_answers(TrainOptions(teacher=(name,), fold="1/2"), rest)
+    np.testing.assert_allclose(answers, [peaked(3, 0.91)] * len(rest), atol=1e-6)
+    with pytest.raises(EdgeError, match=f"no teacher left out {len(rest)} of the {len(rest)} images"):
+        teacher_answers(TrainOptions(teacher=(name,)), rest)
 
 
 def test_of_three_folds_two_cannot_teach(tmp_path: Path) -> None:

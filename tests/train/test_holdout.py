@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from fmnist_edge.cli import main
@@ -17,7 +18,7 @@ from fmnist_edge.export.exporter import export
 from fmnist_edge.export.recipe import INT8
 from fmnist_edge.runtime.card import read_card
 from fmnist_edge.train import trainer
-from fmnist_edge.train.holdout import common_holdout, holdout_in, left_out_fold
+from fmnist_edge.train.holdout import common_fold, common_holdout, holdout_in, left_out_fold
 from fmnist_edge.train.options import TrainOptions
 from fmnist_edge.train.run_folder import RunFolder
 
@@ -99,12 +100,59 @@ def test_who_learnt_from_the_validation_images_may_not_teach_nor_be_a_base(run: 
     assert trainer.start(fewer, tmp_path / "run", report=lambda line: None).is_finished()
 
 
-def test_a_model_says_which_fold_it_left_out(run: RunFolder, exported: Path, tmp_path: Path) -> None:
-    assert left_out_fold(run.model) is left_out_fold(exported) is left_out_fold(tmp_path / "unknown.keras") is None
+@pytest.fixture(scope="module")
+def without(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A training that leaves the second of three parts out."""
     options = TrainOptions(arch="compact", epochs=1, limit=1_000, batch_size=64, fold="2/3")
-    halved = trainer.start(options, tmp_path / "run", report=lambda line: None)
-    train = load_split("train")
-    kept = train.take(np.flatnonzero(train.indices % 3 != 1)).first(1_000)
-    assert halved.read_config()["dataset"]["train"] == {"n": 1_000, "sha256": kept.sha256}
-    (file,) = export(halved.path, [INT8], ("onnx",), tmp_path / "exports")
-    assert left_out_fold(halved.model) == left_out_fold(file.path) == Fold(2, 3)
+    return trainer.start(options, tmp_path_factory.mktemp("fold") / "run", report=lambda line: None)
+
+
+def test_a_model_says_which_fold_it_left_out(
+    run: RunFolder, without: RunFolder, exported: Path, tmp_path: Path
+) -> None:
+    assert left_out_fold(run.model) is left_out_fold(exported) is left_out_fold(tmp_path / "unknown.keras") is None
+    kept = load_split("train").without(Fold(2, 3)).first(1_000)
+    assert without.read_config()["dataset"]["train"] == {"n": 1_000, "sha256": kept.sha256}
+    (file,) = export(without.path, [INT8], ("onnx",), tmp_path / "exports")
+    assert left_out_fold(without.model) == left_out_fold(file.path) == Fold(2, 3)
+
+
+def test_evaluate_takes_the_fold_that_all_models_left_out(
+    without: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", str(without.path), "--split", "fold", "--json", str(tmp_path / "figures.json")])
+    assert ended.value.code in {0, None}
+    images = load_split("train").only(Fold(2, 3))
+    assert 18_000 < len(images) < 19_000
+    assert f"on the {len(images):,} training images of fold 2/3, which none of these" in capsys.readouterr().err
+    expected = {"name": "Fashion-MNIST", "split": "train", "n": len(images), "sha256": images.sha256}
+    assert expected.items() <= json.loads((tmp_path / "figures.json").read_text())["dataset"].items()
+
+
+def test_a_fold_must_be_left_out_by_all_models(run: RunFolder, without: RunFolder) -> None:
+    beginning = "no training image is new to all models; expected models trained with the same --fold; got "
+    for models, got in (
+        ([without.model, run.model], f"{without.model} without 2/3, {run.model} without a fold"),
+        ([run.model], f"{run.model} without a fold"),
+        ([], "no model"),
+    ):
+        with pytest.raises(EdgeError, match=re.escape(beginning + got)):
+            common_fold(models)
+
+
+def test_who_learnt_from_a_fold_may_not_teach_nor_be_a_base_without_it(
+    run: RunFolder, without: RunFolder, tmp_path: Path
+) -> None:
+    options = TrainOptions(arch="compact", epochs=1, limit=100, holdout=100)
+    message = "model.keras may have learnt from images that this training leaves out; expected one trained with --fold "
+    for learnt, fold, got in ((run, "2/3", "a fold"), (without, "1/3", "2/3"), (without, "2/6", "2/3")):
+        for way in ({"teacher": (str(learnt.path),)}, {"base": str(learnt.path)}):
+            with pytest.raises(
+                EdgeError, match=re.escape(message + f"{fold}; got one without {got}; next: do without")
+            ):
+                trainer.start(replace(options, fold=fold, **way), tmp_path / "run", report=lambda line: None)
+            assert not (tmp_path / "run").exists()
+    own = str(without.path)
+    same = replace(options, fold="2/3", teacher=(own,), base=own)
+    assert trainer.start(same, tmp_path / "run", report=lambda line: None).is_finished()

@@ -55,6 +55,10 @@ def train(
     ] = None,
     no_teacher: Annotated[bool, typer.Option("--no-teacher", help="Learn from the labels alone.")] = False,
     teacher_weight: Annotated[float | None, typer.Option(help="Teacher against labels, 0 to 1 (0.5).")] = None,
+    consistent_teacher: Annotated[
+        bool | None,
+        typer.Option("--consistent-teacher/--ask-once", help="Ask the teacher about every picture as it was changed."),
+    ] = None,
     base: Annotated[str | None, typer.Option(help="Fine-tune this .keras file, run, or network in the box.")] = None,
     base_share: Annotated[float | None, typer.Option(help="Share of the base in the finished weights (0).")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, augmentation and dropout (0).")] = None,

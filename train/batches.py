@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,12 @@ _AHEAD = 4
 """Batches that are ready before the model asks for them."""
 
 
+Asked = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
+"""From pictures, uint8 ``(n, 28, 28)``, to what a teacher says of them, float32 ``(n, 10)``."""
+
+
 def training_batches(
-    split: Split, options: TrainOptions, *, epoch: int, taught: npt.NDArray[np.float32] | None
+    split: Split, options: TrainOptions, *, epoch: int, taught: npt.NDArray[np.float32] | Asked | None
 ) -> tf.data.Dataset:
     """Batch the training images in an order, and with changes, that depend on seed and epoch alone.
 
@@ -27,8 +32,8 @@ def training_batches(
         split: the training images.
         options: of the training.
         epoch: counted from 1.
-        taught: the teacher's answers to the images, float32 ``(n, 10)``, which are mixed into the labels; None where
-            there is no teacher.
+        taught: what is mixed into the labels: the teacher's answers to the images as they are, float32 ``(n, 10)``, or
+            who is asked about them when they are changed; None where there is no teacher.
 
     Returns:
         Pairs of float32 pixels ``(n, 28, 28, 1)``, 0 to 255, and labels: int64 ``(n,)``, or float32 shares
@@ -39,7 +44,8 @@ def training_batches(
     augmentation = Augmentation.of(options)
     if augmentation == Augmentation() and not options.shares_labels:
         return _ready(batches)
-    shares = _shares(split, options, taught)[order]
+    asked = taught if callable(taught) else None
+    shares = _shares(split, options, None if callable(taught) else taught)[order]
     batches = tf.data.Dataset.zip(batches, tf.data.Dataset.from_tensor_slices(shares).batch(options.batch_size))
     base = np.random.default_rng([options.seed, epoch, 1]).integers(2**31, size=2, dtype=np.int32)
 
@@ -47,6 +53,8 @@ def training_batches(
         """Augment the batch of that number."""
         (pixels, labels), shares = batch
         pixels, shares = augmentation.apply(pixels, shares, tf.random.fold_in(base, tf.cast(number, tf.int32)))
+        if asked is not None:
+            shares = _mixed(shares, _ask(asked, pixels), options)
         return pixels, shares if options.shares_labels else labels
 
     return _ready(batches.enumerate().map(change, num_parallel_calls=2, deterministic=True))
@@ -55,9 +63,17 @@ def training_batches(
 def _shares(split: Split, options: TrainOptions, taught: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32]:
     """Return how much of every picture belongs to which class, float32 ``(n, 10)``."""
     shares: npt.NDArray[np.float32] = np.asarray(spread(split.labels, options.label_smoothing))
-    if taught is None:
-        return shares
-    return (1 - options.teacher_weight) * shares + options.teacher_weight * taught
+    return shares if taught is None else _mixed(shares, taught, options)
+
+
+def _mixed(shares: Any, answers: Any, options: TrainOptions) -> Any:
+    return (1 - options.teacher_weight) * shares + options.teacher_weight * answers
+
+
+def _ask(asked: Asked, pixels: Any) -> Any:
+    """Ask about pixels, float32 ``(n, 28, 28, 1)``: in whole numbers, as every picture that a runner sees."""
+    images = tf.saturate_cast(tf.round(pixels[..., 0]), tf.uint8)
+    return tf.ensure_shape(tf.numpy_function(asked, [images], tf.float32, stateful=False), (None, len(LABELS)))
 
 
 def plain_batches(split: Split, batch_size: int) -> tf.data.Dataset:

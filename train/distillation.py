@@ -2,18 +2,23 @@
 
 After G. Hinton et al., "Distilling the Knowledge in a Neural Network", arXiv 1503.02531, at a temperature of 1. A
 teacher is asked once, before the training, about every picture as it is: the changes that a training makes to pictures
-(a pixel to the side, a part painted over) are meant to leave the answer as it is.
+(a pixel to the side, a part painted over) are meant to leave the answer as it is. Or it is asked in every epoch about
+what the pupil sees, which costs its work every time, and is the only way that makes sense of mixed pictures (L. Beyer
+et al., "Knowledge distillation: A good teacher is patient and consistent", arXiv 2106.05237).
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from ..common.closing import Closing
 from ..common.errors import EdgeError
 from ..common.files import sha256_hex
 from ..common.progress import Progress, silent
@@ -66,6 +71,44 @@ def teacher_answers(options: TrainOptions, split: Split, progress: Progress = si
                 done += len(part)
                 progress("asking the teacher", done, total)
     return answers / _counts(asked, len(split))[:, np.newaxis]
+
+
+class Teachers(Closing):
+    """Teachers that stay open, to be asked about changed pictures while the training goes on; in any thread."""
+
+    def __init__(self, runners: Sequence[Runner]) -> None:
+        self._runners = runners
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, options: TrainOptions) -> Self:
+        """Open the teachers that `options` name.
+
+        Raises:
+            EdgeError: a file cannot be loaded, or has other classes than the dataset; or one left a fold out, and the
+                training does not: it would have to be asked about that only.
+        """
+        paths = [find_teacher(name) for name in options.teacher]
+        for path in paths:
+            fold = left_out_fold(path)
+            if fold is not None and str(fold) != options.fold:
+                got, hint = f"one without {fold}", "add --ask-once"
+                raise EdgeError(f"cannot ask {path} consistently", expected="no fold left out", got=got, hint=hint)
+        with ExitStack() as stack:
+            runners = [stack.enter_context(_open(path)) for path in paths]
+            stack.pop_all()
+            return cls(runners)
+
+    def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the mean of all answers, float32 ``(n, 10)``, to uint8 ``(n, 28, 28)``."""
+        with self._lock:
+            mean: npt.NDArray[np.float32] = np.mean([runner.infer(images) for runner in self._runners], axis=0)
+        return mean
+
+    def close(self) -> None:
+        """Free the models."""
+        for runner in self._runners:
+            runner.close()
 
 
 def _answer(runner: Runner, images: npt.NDArray[np.uint8], *, both_sides: bool) -> npt.NDArray[np.float32]:

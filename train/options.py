@@ -64,6 +64,8 @@ class TrainOptions:
         teacher: models whose mean answer is learnt, too: .keras, .onnx or .tflite files, run folders, or networks in
             the box by their names.
         teacher_weight: how much the teacher counts against the labels, 0 to 1.
+        consistent_teacher: ask the teacher in every epoch about every picture as it was changed, instead of once,
+            before the training, about the picture as it is.
         base: begin with the weights of this model of the same architecture, for fine-tuning: a .keras file, a run
             folder, or a network in the box (``compact``, ``compact-photo``, ``strong``); None draws them.
         base_share: how much of the finished weights are those of the base, in [0, 1); the rest are those that were
@@ -105,6 +107,7 @@ class TrainOptions:
     cutmix: float = 0.0
     teacher: tuple[str, ...] = ()
     teacher_weight: float = 0.5
+    consistent_teacher: bool = False
     base: str | None = None
     base_share: float = 0.0
     seed: int = 0

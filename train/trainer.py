@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ..benchmarks.evaluation import Evaluation, evaluate
 from ..benchmarks.pictures import save_evaluation
+from ..common.closing import Closing
 from ..common.errors import EdgeError
 from ..common.files import atomic_path, require_writable, write_json
 from ..common.locks import FolderLock
@@ -28,7 +29,7 @@ from .base import begin_with, blend_with, describe_base, find_base
 from .batches import training_batches, validation_batches
 from .building import build_model, compile_model
 from .callbacks import ProgressCallback, ScheduleCallback
-from .distillation import describe_teacher, find_teacher, teacher_answers
+from .distillation import Teachers, describe_teacher, find_teacher, teacher_answers
 from .event_log import EventLog
 from .fused import fused
 from .holdout import require_kept_out
@@ -44,23 +45,36 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """What training may see: two splits, and the teacher's answers to the first where there is one, ``(n, 10)``."""
+class TrainingData(Closing):
+    """What training may see.
+
+    Attributes:
+        train: one split.
+        validation: the other.
+        taught: the teachers' answers to the first, float32 ``(n, 10)``, or the teachers; None where there are none.
+    """
 
     train: Split
     validation: Split
-    taught: npt.NDArray[np.float32] | None
+    taught: npt.NDArray[np.float32] | Teachers | None
 
     @classmethod
     def load(cls, data_dir: Path | None, options: TrainOptions, progress: Progress) -> TrainingData:
-        """Load both splits, of the training split only what `options` allow, and ask the teacher about that."""
+        """Load both splits, of the training split only what `options` allow, and ask the teacher, or have it ready."""
         holdout = options.holdout
         train = load_split("train", data_dir, holdout=holdout, progress=progress)
         if options.fold is not None:
             train = train.without(Fold.parse(options.fold))
         train = train.first(options.limit)
-        taught = teacher_answers(options, train, progress)
-        return cls(train, load_split("validation", data_dir, holdout=holdout), taught)
+        validation = load_split("validation", data_dir, holdout=holdout)
+        if options.teacher and options.consistent_teacher:
+            return cls(train, validation, Teachers.open(options))
+        return cls(train, validation, teacher_answers(options, train, progress))
+
+    def close(self) -> None:
+        """Free the teachers."""
+        if isinstance(self.taught, Teachers):
+            self.taught.close()
 
 
 def start(
@@ -94,7 +108,7 @@ def start(
     model = _begin(options)
     require_kept_out(_learnt_from(options), options)
     data = TrainingData.load(data_dir, options, progress)
-    with FolderLock(require_writable(path), purpose="training") as lock:
+    with data, FolderLock(require_writable(path), purpose="training") as lock:
         _require_new(folder)  # another process may have begun one meanwhile
         write_json(folder.config, _describe(options, data))
         events = EventLog.of(folder, wanted=event_log)
@@ -130,12 +144,12 @@ def resume(
         if folder.is_finished():
             folder.settle()
             return folder
-        data = TrainingData.load(data_dir, options, progress)
-        _require_same_teacher(folder, options)
-        keras.utils.set_random_seed(options.seed)
-        model, history = _where_it_stands(folder, options)
-        events = EventLog.of(folder, wanted=event_log)
-        return _Run(folder, lock, options, data, model, history, events, progress, report).complete()
+        with TrainingData.load(data_dir, options, progress) as data:
+            _require_same_teacher(folder, options)
+            keras.utils.set_random_seed(options.seed)
+            model, history = _where_it_stands(folder, options)
+            events = EventLog.of(folder, wanted=event_log)
+            return _Run(folder, lock, options, data, model, history, events, progress, report).complete()
 
 
 def _require_new(folder: RunFolder) -> None:
@@ -269,7 +283,8 @@ class _Run:
         # Order, changes and dropout depend on seed and epoch alone, so that a resumed run does what an unbroken one
         # would have done.
         _seed_dropout(self.model, options.seed, epoch)
-        batches = training_batches(data.train, options, epoch=epoch, taught=data.taught)
+        taught = data.taught.infer if isinstance(data.taught, Teachers) else data.taught
+        batches = training_batches(data.train, options, epoch=epoch, taught=taught)
         steps = -(-len(data.train) // options.batch_size)
         callbacks = [
             ScheduleCallback(options, done=(epoch - 1) * steps, steps=options.epochs * steps),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,7 @@ def test_without_changes_the_pixels_are_the_pixels_and_every_image_comes_once(sp
 def test_seed_and_epoch_decide_order_and_changes(split: Split) -> None:
     first, again, next_epoch, other_seed = (
         drawn(split, options, epoch)
-        for options, epoch in [(CHANGED, 1), (CHANGED, 1), (CHANGED, 2), (dataclasses.replace(CHANGED, seed=1), 1)]
+        for options, epoch in [(CHANGED, 1), (CHANGED, 1), (CHANGED, 2), (replace(CHANGED, seed=1), 1)]
     )
     assert np.array_equal(first[0], again[0])
     assert np.array_equal(first[1], again[1])
@@ -48,13 +48,13 @@ def test_seed_and_epoch_decide_order_and_changes(split: Split) -> None:
 
 
 def test_batches_of_an_epoch_are_changed_differently(split: Split) -> None:
-    same = dataclasses.replace(split, images=np.repeat(split.images[:1], 300, axis=0))
-    pixels, _ = drawn(same, dataclasses.replace(CHANGED, flip=False, erase=0.0), 1)
+    same = replace(split, images=np.repeat(split.images[:1], 300, axis=0))
+    pixels, _ = drawn(same, replace(CHANGED, flip=False, erase=0.0), 1)
     assert not np.array_equal(pixels[:64], pixels[64:128])
 
 
 def test_changes_without_shared_labels_leave_the_labels_numbers(split: Split) -> None:
-    _, labels = drawn(split, dataclasses.replace(CHANGED, label_smoothing=0.0), 1)
+    _, labels = drawn(split, replace(CHANGED, label_smoothing=0.0), 1)
     assert np.array_equal(labels, split.labels[np.random.default_rng([0, 1]).permutation(300)])
 
 
@@ -100,3 +100,25 @@ def test_what_the_teacher_says_is_mixed_into_the_label_of_its_picture(split: Spl
     shares = np.concatenate([shares for _, shares in pairs])
     expected = 0.6 * np.eye(10, dtype=np.float32)[split.labels] + 0.4 * answers
     np.testing.assert_allclose(shares, expected[order], atol=1e-6)
+
+
+def brightness_as_class(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Answer with a class that depends on every pixel."""
+    assert images.dtype == np.uint8
+    assert images.shape[1:] == (28, 28)
+    return np.eye(10, dtype=np.float32)[images.sum(axis=(1, 2), dtype=np.int64) % 10]
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.4], ids=["whole pixels", "blended"])
+def test_a_consistent_teacher_is_asked_about_what_the_pupil_sees(split: Split, mixup: float) -> None:
+    options = TrainOptions(batch_size=64, shift=2, erase=0.5, mixup=mixup, teacher=("compact",), teacher_weight=0.4)
+    seen = 0
+    once = training_batches(split, replace(options, teacher_weight=0.0), epoch=1, taught=brightness_as_class)
+    for (pixels, shares), (same, labels) in zip(
+        training_batches(split, options, epoch=1, taught=brightness_as_class), once, strict=True
+    ):
+        np.testing.assert_array_equal(pixels, same)
+        answers = brightness_as_class(np.rint(pixels[..., 0].numpy()).astype(np.uint8))
+        np.testing.assert_allclose(shares, 0.6 * labels + 0.4 * answers, atol=1e-6)
+        seen += len(pixels)
+    assert seen == len(split)

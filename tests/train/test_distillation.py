@@ -16,7 +16,7 @@ from fmnist_edge.common.files import sha256_hex, write_json
 from fmnist_edge.dataset import load_split
 from fmnist_edge.dataset.folds import Fold
 from fmnist_edge.runtime import open_runner
-from fmnist_edge.train.distillation import describe_teacher, find_teacher, teacher_answers
+from fmnist_edge.train.distillation import Teachers, describe_teacher, find_teacher, teacher_answers
 from fmnist_edge.train.keras_model import load_keras_model
 from fmnist_edge.train.options import TrainOptions
 
@@ -122,6 +122,23 @@ def test_of_three_folds_two_cannot_teach(tmp_path: Path) -> None:
     )
     with pytest.raises(EdgeError, match=expected):
         teacher_answers(TrainOptions(teacher=names), SPLIT)
+
+
+def test_teachers_that_stay_open_answer_with_their_mean(int8_onnx: Path, tmp_path: Path) -> None:
+    one = constant_model(tmp_path / "a.keras", peaked(0, 0.55))
+    with Teachers.open(TrainOptions(teacher=(one, str(int8_onnx)))) as teachers, open_runner(int8_onnx) as runner:
+        answers = teachers.infer(IMAGES)
+        assert answers.dtype == np.float32
+        np.testing.assert_allclose(answers, (np.array(peaked(0, 0.55)) + runner.infer(IMAGES)) / 2, atol=1e-6)
+
+
+def test_a_teacher_of_a_fold_cannot_be_asked_about_mixed_pictures(tmp_path: Path) -> None:
+    name = run_without("1/2", tmp_path / "a", peaked(3, 0.91))
+    expected = r"model.keras consistently; expected no fold left out; got one without 1/2; next: add --ask-once"
+    with pytest.raises(EdgeError, match=expected):
+        Teachers.open(TrainOptions(teacher=(name,)))
+    with Teachers.open(TrainOptions(teacher=(name,), fold="1/2")) as teachers:
+        np.testing.assert_allclose(teachers.infer(IMAGES), [peaked(3, 0.91)] * len(IMAGES), atol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".tflite"])

@@ -51,6 +51,7 @@ def test_the_defaults_are_the_specified_training() -> None:
         "cutmix": 0.0,
         "teacher": (),
         "teacher_weight": 0.5,
+        "consistent_teacher": False,
         "base": None,
         "base_share": 0.0,
         "seed": 0,

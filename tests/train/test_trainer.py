@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 
+from fmnist_edge.common.box import in_the_box
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.common.files import sha256_hex
 from fmnist_edge.dataset import splits
@@ -151,6 +152,25 @@ def test_with_everything_on_an_interrupted_run_resumes_to_the_same_model(tmp_pat
     names = sorted(path.name for path in (tmp_path / "broken").iterdir())
     assert names == sorted(path.name for path in (tmp_path / "unbroken").iterdir())
     assert "best.keras" not in names
+
+
+@pytest.mark.parametrize("teacher", ["compact", "compact.keras"])
+def test_with_a_consistent_teacher_an_interrupted_run_resumes_to_the_same_model(teacher: str, tmp_path: Path) -> None:
+    def interrupt(line: str) -> None:
+        raise KeyboardInterrupt
+
+    name = teacher if teacher == "compact" else str(in_the_box("compact", ".keras"))
+    options = TrainOptions(
+        arch="compact", epochs=2, limit=300, batch_size=64, cutmix=0.5, teacher=(name,), holdout=1000
+    )
+    consistent = replace(options, consistent_teacher=True)
+    trainer.start(consistent, tmp_path / "unbroken", report=quiet)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.start(consistent, tmp_path / "broken", report=interrupt)
+    trainer.resume(tmp_path / "broken", report=quiet)
+    assert same_weights(tmp_path / "unbroken", tmp_path / "broken")
+    trainer.start(options, tmp_path / "once", report=quiet)
+    assert not same_weights(tmp_path / "unbroken", tmp_path / "once")
 
 
 def test_patience_ends_a_training_and_keeps_its_best_epoch(tmp_path: Path) -> None:

@@ -62,9 +62,8 @@ def teacher_answers(options: TrainOptions, split: Split, progress: Progress = si
     _require_answers(asked, len(split))
     answers = np.zeros((len(split), len(LABELS)), np.float32)
     done, total = 0, sum(map(len, asked))
-    with ExitStack() as stack:
-        runners = [stack.enter_context(_open(path)) for path in paths]  # all, before the first is asked for minutes
-        for runner, positions in zip(runners, asked, strict=True):
+    with Teachers.of(paths) as teachers:  # all are opened before the first is asked for minutes
+        for runner, positions in zip(teachers.runners, asked, strict=True):
             for start in range(0, len(positions), _BATCH):
                 part = positions[start : start + _BATCH]
                 answers[part] += _answer(runner, split.images[part], both_sides=options.flip)
@@ -77,7 +76,7 @@ class Teachers(Closing):
     """Teachers that stay open, to be asked about changed pictures while the training goes on; in any thread."""
 
     def __init__(self, runners: Sequence[Runner]) -> None:
-        self._runners = runners
+        self.runners = runners
         self._lock = threading.Lock()
 
     @classmethod
@@ -94,6 +93,15 @@ class Teachers(Closing):
             if fold is not None and str(fold) != options.fold:
                 got, hint = f"one without {fold}", "add --ask-once"
                 raise EdgeError(f"cannot ask {path} consistently", expected="no fold left out", got=got, hint=hint)
+        return cls.of(paths)
+
+    @classmethod
+    def of(cls, paths: Sequence[Path]) -> Self:
+        """Open the models at `paths`, or none of them.
+
+        Raises:
+            EdgeError: a file cannot be loaded, or has other classes than the dataset.
+        """
         with ExitStack() as stack:
             runners = [stack.enter_context(_open(path)) for path in paths]
             stack.pop_all()
@@ -102,12 +110,12 @@ class Teachers(Closing):
     def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return the mean of all answers, float32 ``(n, 10)``, to uint8 ``(n, 28, 28)``."""
         with self._lock:
-            mean: npt.NDArray[np.float32] = np.mean([runner.infer(images) for runner in self._runners], axis=0)
+            mean: npt.NDArray[np.float32] = np.mean([runner.infer(images) for runner in self.runners], axis=0)
         return mean
 
     def close(self) -> None:
         """Free the models."""
-        for runner in self._runners:
+        for runner in self.runners:
             runner.close()
 
 

@@ -59,6 +59,7 @@ class _Storage(RDBStorage):
     """
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """Do what Optuna does, and name this process as the one that runs a trial, before it is said to run."""
         if state != TrialState.RUNNING:
             return super().set_trial_state_values(trial_id, state, values)
         self.set_trial_user_attr(trial_id, PROCESS, own_process())

@@ -32,7 +32,7 @@ system:          ## install what some tests need beyond pip: an emulator of ARM,
 	apt-get install --quiet --quiet --yes --no-install-recommends qemu-user gcc g++ libc6-dev chromium systemd openssl
 
 test: $(READY)   ## run the tests, in two processes (WORKERS=4 for more of them)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --ignore=$(ALONE)
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --ignore=$(ALONE)
 	$(BIN)/python -m pytest $(ALONE)
 
 faults: $(READY) ## kill, starve and flood it for an hour: 200 kills, 100,000 predictions each, 10,000 pictures

@@ -35,6 +35,9 @@ MADE_FOR = {
     "strong": "pictures like those of the dataset, where 300 kB are not too much; and to teach from",
 }
 
+_OPPOSITES = {"both_sides": "--one-side", "consistent_teacher": "--ask-once"}
+"""How the command line calls it that these options are off; that of any other begins with --no."""
+
 
 def fill_box(
     runs: Mapping[str, Path],
@@ -95,7 +98,7 @@ def train_command(options: TrainOptions) -> str:
             continue
         option = f"--{field.name.replace('_', '-')}"
         if isinstance(value, bool) or value == ():
-            words.append(option if value else f"--no-{field.name.replace('_', '-')}")
+            words.append(option if value else _OPPOSITES.get(field.name, option.replace("--", "--no-", 1)))
         else:
             values = value if isinstance(value, tuple) else (value,)
             words += [word for entry in values for word in (option, str(entry))]

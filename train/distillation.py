@@ -107,7 +107,7 @@ class Teachers(Closing):
             stack.pop_all()
             return cls(runners)
 
-    def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def __call__(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return the mean of all answers, float32 ``(n, 10)``, to uint8 ``(n, 28, 28)``."""
         with self._lock:
             mean: npt.NDArray[np.float32] = np.mean([runner.infer(images) for runner in self.runners], axis=0)

@@ -32,8 +32,7 @@ def left_out_fold(path: Path) -> Fold | None:
     Raises:
         EdgeError: see `common_holdout`; or what is written there is no fold.
     """
-    fold = (_training(path) or {}).get("options", {}).get("fold")
-    return None if fold is None else Fold.parse(str(fold))
+    return _fold_in(_training(path))
 
 
 def common_holdout(models: Sequence[Path]) -> int:
@@ -72,16 +71,22 @@ def require_kept_out(models: Sequence[Path], options: TrainOptions) -> None:
         EdgeError: one was trained on some of them, as far as is known; or see `common_holdout`.
     """
     for path in models:
-        kept = common_holdout([path])
+        training = _training(path)
+        kept = holdout_in(training)
         if kept < options.holdout:
             expected, got = f"at most --holdout {kept}", str(options.holdout)
             what = f"{path} was trained on images that this training would validate on"
             raise EdgeError(what, expected=expected, got=got, hint=f"add --holdout {kept}")
-        if options.fold is not None and left_out_fold(path) != Fold.parse(options.fold):
+        if options.fold is not None and _fold_in(training) != Fold.parse(options.fold):
             what = f"{path} may have learnt from images that this training leaves out"
-            got = f"one without {left_out_fold(path) or 'a fold'}"
+            got = f"one without {_fold_in(training) or 'a fold'}"
             hint = "do without it; a teacher of the recipe goes with --no-teacher"
             raise EdgeError(what, expected=f"one trained with --fold {options.fold}", got=got, hint=hint)
+
+
+def _fold_in(training: Mapping[str, Any] | None) -> Fold | None:
+    fold = (training or {}).get("options", {}).get("fold")
+    return None if fold is None else Fold.parse(str(fold))
 
 
 def _training(path: Path) -> Mapping[str, Any] | None:

@@ -283,8 +283,7 @@ class _Run:
         # Order, changes and dropout depend on seed and epoch alone, so that a resumed run does what an unbroken one
         # would have done.
         _seed_dropout(self.model, options.seed, epoch)
-        taught = data.taught.infer if isinstance(data.taught, Teachers) else data.taught
-        batches = training_batches(data.train, options, epoch=epoch, taught=taught)
+        batches = training_batches(data.train, options, epoch=epoch, taught=data.taught)
         steps = -(-len(data.train) // options.batch_size)
         callbacks = [
             ScheduleCallback(options, done=(epoch - 1) * steps, steps=options.epochs * steps),

@@ -89,11 +89,27 @@ def test_the_same_run_gives_the_same_networks_under_either_name(filled: Path, co
         {"arch": "nets/my net.py:build", "teacher": ["runs/a/model.keras", "b c.keras"]},
         {"arch": "compact", "teacher": []},
         {"arch": "compact", "quantize_epochs": 8},
+        {"arch": "strong", "both_sides": False, "consistent_teacher": True},
     ],
 )
 def test_the_command_of_a_training_trains_with_its_options(
     chosen: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    options = make_options(chosen)
+    assert read_back(options, monkeypatch) == options
+
+
+def test_the_command_says_what_a_training_had_not_of_its_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "net.toml").write_text("flip = true\nboth_sides = true\nconsistent_teacher = true\n")
+    chosen = {"flip": False, "both_sides": False, "consistent_teacher": False}
+    options = make_options({"arch": f"{tmp_path / 'net.py'}:build", **chosen})
+    assert read_back(options, monkeypatch) == options
+
+
+def read_back(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> TrainOptions:
+    """Return the options that the command line reads from the command for `options`."""
     read: list[TrainOptions] = []
 
     def note(chosen: dict[str, Any], *_: object, **__: object) -> None:
@@ -101,10 +117,10 @@ def test_the_command_of_a_training_trains_with_its_options(
         raise KeyError
 
     monkeypatch.setattr(command, "run_training", note)
-    options = make_options(chosen)
     with pytest.raises(KeyError):
         main(shlex.split(train_command(options))[1:])
-    assert read == [options]
+    (found,) = read
+    return found
 
 
 def untouched(runs: dict[str, Path], folder: Path, message: str, exit_code: int = 2) -> None:

@@ -127,7 +127,7 @@ def test_of_three_folds_two_cannot_teach(tmp_path: Path) -> None:
 def test_teachers_that_stay_open_answer_with_their_mean(int8_onnx: Path, tmp_path: Path) -> None:
     one = constant_model(tmp_path / "a.keras", peaked(0, 0.55))
     with Teachers.open(TrainOptions(teacher=(one, str(int8_onnx)))) as teachers, open_runner(int8_onnx) as runner:
-        answers = teachers.infer(IMAGES)
+        answers = teachers(IMAGES)
         assert answers.dtype == np.float32
         np.testing.assert_allclose(answers, (np.array(peaked(0, 0.55)) + runner.infer(IMAGES)) / 2, atol=1e-6)
 
@@ -138,7 +138,7 @@ def test_a_teacher_of_a_fold_cannot_be_asked_about_mixed_pictures(tmp_path: Path
     with pytest.raises(EdgeError, match=expected):
         Teachers.open(TrainOptions(teacher=(name,)))
     with Teachers.open(TrainOptions(teacher=(name,), fold="1/2")) as teachers:
-        np.testing.assert_allclose(teachers.infer(IMAGES), [peaked(3, 0.91)] * len(IMAGES), atol=1e-6)
+        np.testing.assert_allclose(teachers(IMAGES), [peaked(3, 0.91)] * len(IMAGES), atol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".tflite"])

@@ -59,6 +59,10 @@ def train(
         bool | None,
         typer.Option("--consistent-teacher/--ask-once", help="Ask the teacher about every picture as it was changed."),
     ] = None,
+    teachers_in_turn: Annotated[
+        bool | None,
+        typer.Option("--teachers-in-turn/--all-teachers", help="Ask one consistent teacher a picture, or all."),
+    ] = None,
     base: Annotated[str | None, typer.Option(help="Fine-tune this .keras file, run, or network in the box.")] = None,
     base_share: Annotated[float | None, typer.Option(help="Share of the base in the finished weights (0).")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order, augmentation and dropout (0).")] = None,

@@ -35,7 +35,7 @@ MADE_FOR = {
     "strong": "pictures like those of the dataset, where 300 kB are not too much; and to teach from",
 }
 
-_OPPOSITES = {"both_sides": "--one-side", "consistent_teacher": "--ask-once"}
+_OPPOSITES = {"both_sides": "--one-side", "consistent_teacher": "--ask-once", "teachers_in_turn": "--all-teachers"}
 """How the command line calls it that these options are off; that of any other begins with --no."""
 
 

@@ -4,7 +4,9 @@ After G. Hinton et al., "Distilling the Knowledge in a Neural Network", arXiv 15
 teacher is asked once, before the training, about every picture as it is: the changes that a training makes to pictures
 (a pixel to the side, a part painted over) are meant to leave the answer as it is. Or it is asked in every epoch about
 what the pupil sees, which costs its work every time, and is the only way that makes sense of mixed pictures (L. Beyer
-et al., "Knowledge distillation: A good teacher is patient and consistent", arXiv 2106.05237).
+et al., "Knowledge distillation: A good teacher is patient and consistent", arXiv 2106.05237). Several such
+teachers may take turns: one of them is asked about each picture, which costs no more than one teacher and teaches the
+mean of all.
 """
 
 from __future__ import annotations
@@ -75,8 +77,9 @@ def teacher_answers(options: TrainOptions, split: Split, progress: Progress = si
 class Teachers(Closing):
     """Teachers that stay open, to be asked about changed pictures while the training goes on; in any thread."""
 
-    def __init__(self, runners: Sequence[Runner]) -> None:
+    def __init__(self, runners: Sequence[Runner], *, in_turn: bool = False) -> None:
         self.runners = runners
+        self.in_turn = in_turn
         self._lock = threading.Lock()
 
     @classmethod
@@ -93,10 +96,10 @@ class Teachers(Closing):
             if fold is not None and str(fold) != options.fold:
                 got, hint = f"one without {fold}", "add --ask-once"
                 raise EdgeError(f"cannot ask {path} consistently", expected="no fold left out", got=got, hint=hint)
-        return cls.of(paths)
+        return cls.of(paths, in_turn=options.teachers_in_turn)
 
     @classmethod
-    def of(cls, paths: Sequence[Path]) -> Self:
+    def of(cls, paths: Sequence[Path], *, in_turn: bool = False) -> Self:
         """Open the models at `paths`, or none of them.
 
         Raises:
@@ -105,13 +108,28 @@ class Teachers(Closing):
         with ExitStack() as stack:
             runners = [stack.enter_context(_open(path)) for path in paths]
             stack.pop_all()
-            return cls(runners)
+            return cls(runners, in_turn=in_turn)
 
     def __call__(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return the mean of all answers, float32 ``(n, 10)``, to uint8 ``(n, 28, 28)``."""
+        """Return the mean of all answers, float32 ``(n, 10)``, to uint8 ``(n, 28, 28)``; in turn, one of them each.
+
+        Who is asked in turn depends on the position in the batch alone: the training puts a picture somewhere else in
+        every epoch.
+        """
         with self._lock:
+            if self.in_turn:
+                return self._each_by_one(images)
             mean: npt.NDArray[np.float32] = np.mean([runner.infer(images) for runner in self.runners], axis=0)
         return mean
+
+    def _each_by_one(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        answers = np.empty((len(images), len(LABELS)), np.float32)
+        count = len(self.runners)
+        for first, runner in enumerate(self.runners):
+            theirs = np.ascontiguousarray(images[first::count])
+            if len(theirs):
+                answers[first::count] = runner.infer(theirs)
+        return answers
 
     def close(self) -> None:
         """Free the models."""

@@ -66,6 +66,9 @@ class TrainOptions:
         teacher_weight: how much the teacher counts against the labels, 0 to 1.
         consistent_teacher: ask the teacher in every epoch about every picture as it was changed, instead of once,
             before the training, about the picture as it is.
+        teachers_in_turn: with several consistent teachers, ask one of them about each picture, another in another
+            epoch, instead of all: the work of one. The pupil still learns their mean, because the gradient of the
+            cross-entropy is linear in the answer.
         base: begin with the weights of this model of the same architecture, for fine-tuning: a .keras file, a run
             folder, or a network in the box (``compact``, ``compact-photo``, ``strong``); None draws them.
         base_share: how much of the finished weights are those of the base, in [0, 1); the rest are those that were
@@ -108,6 +111,7 @@ class TrainOptions:
     teacher: tuple[str, ...] = ()
     teacher_weight: float = 0.5
     consistent_teacher: bool = False
+    teachers_in_turn: bool = False
     base: str | None = None
     base_share: float = 0.0
     seed: int = 0
@@ -126,6 +130,9 @@ class TrainOptions:
         if self.base_share and self.base is None:
             got = f"base_share {self.base_share!r} without a base"
             raise EdgeError("no base to share weights with", expected="a base", got=got, hint="name one with --base")
+        if self.teachers_in_turn and not self.consistent_teacher:
+            got, hint = "teachers that are asked once", "add --consistent-teacher"
+            raise EdgeError("teachers cannot take turns", expected="consistent teachers", got=got, hint=hint)
         if self.weight_decay and self.optimizer == "adam":
             got = f"weight_decay {self.weight_decay!r} with adam"
             raise EdgeError("adam has no weight decay", expected="adamw or sgd", got=got, hint="add --optimizer adamw")

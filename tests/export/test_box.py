@@ -89,7 +89,7 @@ def test_the_same_run_gives_the_same_networks_under_either_name(filled: Path, co
         {"arch": "nets/my net.py:build", "teacher": ["runs/a/model.keras", "b c.keras"]},
         {"arch": "compact", "teacher": []},
         {"arch": "compact", "quantize_epochs": 8},
-        {"arch": "strong", "both_sides": False, "consistent_teacher": True},
+        {"arch": "strong", "both_sides": False, "consistent_teacher": True, "teachers_in_turn": True},
     ],
 )
 def test_the_command_of_a_training_trains_with_its_options(
@@ -102,8 +102,10 @@ def test_the_command_of_a_training_trains_with_its_options(
 def test_the_command_says_what_a_training_had_not_of_its_recipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "net.toml").write_text("flip = true\nboth_sides = true\nconsistent_teacher = true\n")
-    chosen = {"flip": False, "both_sides": False, "consistent_teacher": False}
+    (tmp_path / "net.toml").write_text(
+        "flip = true\nboth_sides = true\nconsistent_teacher = true\nteachers_in_turn = true\n"
+    )
+    chosen = {"flip": False, "both_sides": False, "consistent_teacher": False, "teachers_in_turn": False}
     options = make_options({"arch": f"{tmp_path / 'net.py'}:build", **chosen})
     assert read_back(options, monkeypatch) == options
 

@@ -132,6 +132,17 @@ def test_teachers_that_stay_open_answer_with_their_mean(int8_onnx: Path, tmp_pat
         np.testing.assert_allclose(answers, (np.array(peaked(0, 0.55)) + runner.infer(IMAGES)) / 2, atol=1e-6)
 
 
+def test_teachers_in_turn_are_each_asked_about_pictures_of_their_own(tmp_path: Path, int8_onnx: Path) -> None:
+    one, other = (constant_model(tmp_path / f"{label}.keras", peaked(label, 0.55)) for label in (0, 7))
+    options = TrainOptions(teacher=(one, str(int8_onnx), other), consistent_teacher=True, teachers_in_turn=True)
+    with Teachers.open(options) as teachers, open_runner(int8_onnx) as runner:
+        answers = teachers(IMAGES)
+        np.testing.assert_allclose(answers[0::3], [peaked(0, 0.55)] * len(IMAGES[0::3]), atol=1e-6)
+        np.testing.assert_array_equal(answers[1::3], runner.infer(IMAGES[1::3]))
+        np.testing.assert_allclose(answers[2::3], [peaked(7, 0.55)] * len(IMAGES[2::3]), atol=1e-6)
+        assert teachers(IMAGES[:1]).shape == (1, 10)  # fewer pictures than teachers
+
+
 def test_a_teacher_of_a_fold_cannot_be_asked_about_mixed_pictures(tmp_path: Path) -> None:
     name = run_without("1/2", tmp_path / "a", peaked(3, 0.91))
     expected = r"model.keras consistently; expected no fold left out; got one without 1/2; next: add --ask-once"

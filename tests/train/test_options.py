@@ -52,6 +52,7 @@ def test_the_defaults_are_the_specified_training() -> None:
         "teacher": (),
         "teacher_weight": 0.5,
         "consistent_teacher": False,
+        "teachers_in_turn": False,
         "base": None,
         "base_share": 0.0,
         "seed": 0,
@@ -127,6 +128,14 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
 def test_a_value_out_of_range_is_refused_with_the_range(name: str, value: Any, expected: str) -> None:
     with pytest.raises(EdgeError, match=f"unusable training option {name}; expected {expected}; got {value!r}"):
         make_options({name: value})
+
+
+def test_teachers_that_are_asked_once_do_not_take_turns() -> None:
+    expected = (
+        "teachers cannot take turns; expected consistent teachers; got teachers that are asked once; next: add --con"
+    )
+    with pytest.raises(EdgeError, match=expected):
+        make_options({"teachers_in_turn": True})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,13 @@ from fmnist_edge.train.precision import has_bfloat16, settled
 
 
 @pytest.mark.parametrize(
-    ("flags", "expected"), [("flags : fpu amx_bf16 sse", True), ("flags : fpu amx_bf16x", False), ("", False)]
+    ("flags", "expected"),
+    [
+        ("flags : fpu amx_bf16 sse", True),
+        ("flags : fpu avx512_bf16 sse", True),
+        ("flags : fpu amx_bf16x avx512", False),
+        ("", False),
+    ],
 )
 def test_a_processor_has_a_unit_for_bfloat16_if_linux_names_it(flags: str, expected: bool, tmp_path: Path) -> None:
     path = tmp_path / "cpuinfo"

@@ -45,8 +45,9 @@ check: $(READY) audit ## run the linter, the formatter's check, the type checker
 	@mkdir -p .typecheck && ln -sfn .. .typecheck/fmnist_edge
 	$(BIN)/mypy -p fmnist_edge --exclude '(^|/)tests/'
 
-models: $(READY) ## make the models in the box of three finished runs: DATASET_RUN=runs/a PHOTO_RUN=runs/b STRONG_RUN=runs/c
-	$(BIN)/fmnist-edge box --dataset-run $(DATASET_RUN) --photo-run $(PHOTO_RUN) --strong-run $(STRONG_RUN) --photos tests/data/photos
+models: $(READY) ## make models in the box of finished runs, the others stay: DATASET_RUN=runs/a PHOTO_RUN=runs/b STRONG_RUN=runs/c
+	$(BIN)/fmnist-edge box $(if $(DATASET_RUN),--dataset-run $(DATASET_RUN)) $(if $(PHOTO_RUN),--photo-run $(PHOTO_RUN)) \
+		$(if $(STRONG_RUN),--strong-run $(STRONG_RUN)) --photos tests/data/photos
 
 audit: $(READY)  ## are the installed packages known to be vulnerable? (where the database can be reached)
 	$(BIN)/python tests/audit.py

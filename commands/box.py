@@ -8,19 +8,22 @@ from typing import Annotated
 import typer
 
 from ..common.box import DATASET, FOLDER, PHOTO, STRONG
+from ..common.errors import EdgeError
 from ..common.progress import ConsoleProgress
 from .shared import DataDir
 
 
 def box(
-    dataset_run: Annotated[Path, typer.Option(help="Finished run for pictures like those of the dataset.")],
-    photo_run: Annotated[Path, typer.Option(help="Finished run for photos.")],
-    strong_run: Annotated[Path, typer.Option(help="Finished run of the stronger network.")],
+    dataset_run: Annotated[
+        Path | None, typer.Option(help="Finished run for pictures like those of the dataset.")
+    ] = None,
+    photo_run: Annotated[Path | None, typer.Option(help="Finished run for photos.")] = None,
+    strong_run: Annotated[Path | None, typer.Option(help="Finished run of the stronger network.")] = None,
     photos: Annotated[list[Path] | None, typer.Option(help="Folder of labelled photos to count on.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the models.")] = FOLDER,
     data_dir: DataDir = None,
 ) -> None:
-    """Make the models that come with the package, and the manifest that says whence.
+    """Make the models that come with the package, and the manifest that says whence; those without a run stay.
 
     Example: fmnist-edge box --dataset-run runs/a --photo-run runs/b --strong-run runs/c --photos tests/data/photos
     """
@@ -29,7 +32,10 @@ def box(
     require_converters()
     from ..export.box import fill_box
 
-    runs = {DATASET: dataset_run, PHOTO: photo_run, STRONG: strong_run}
+    named = {DATASET: dataset_run, PHOTO: photo_run, STRONG: strong_run}
+    runs = {name: run for name, run in named.items() if run is not None}
+    if not runs:
+        raise EdgeError("nothing to put into the box", expected="a finished run", got="none", hint="add --strong-run")
     manifest = fill_box(runs, out, photos=photos or [], data_dir=data_dir, progress=ConsoleProgress())
     for name, model in manifest["models"].items():
         print(f"{name}: {model['command']}")

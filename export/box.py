@@ -1,4 +1,4 @@
-"""Fill the box: from two run folders to the models that come with the package, and a manifest that says whence.
+"""Fill the box: from run folders to the models that come with the package, and a manifest that says whence.
 
 One network is for pictures like those of the dataset, one for photos, and a stronger one for who has room for it. All
 are exported as ``export --int8`` does it, and scored on the test set here, once, when they have been chosen.
@@ -17,7 +17,7 @@ from typing import Any
 from ..benchmarks.photos import tally_photos
 from ..common.box import ARCHITECTURES, FOLDER, MANIFEST, NAMES
 from ..common.errors import EdgeError
-from ..common.files import sha256_hex, write_bytes, write_json
+from ..common.files import read_json, sha256_hex, write_bytes, write_json
 from ..common.progress import Progress, silent
 from ..dataset import Split, load_split
 from ..runtime import Classifier, Runner, open_runner
@@ -47,10 +47,10 @@ def fill_box(
     data_dir: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Export the models of two finished runs into `folder`, and write the manifest last.
+    """Export the models of finished runs into `folder`, and write the manifest last.
 
     Args:
-        runs: a run folder for each of `NAMES`.
+        runs: a run folder for some of `NAMES`, or for all; the other networks stay as they are in `folder`.
         folder: where the files go; those of the same names are replaced.
         photos: folders of labelled photos to count on, see `tally_photos`.
         data_dir: where the dataset is; None looks in the usual places.
@@ -60,13 +60,15 @@ def fill_box(
         The manifest.
 
     Raises:
-        EdgeError: a run is not finished or of another architecture, an int8 file has more bytes than `MAX_INT8_BYTES`,
-            or what `export` and `tally_photos` raise; nothing is replaced then.
+        EdgeError: a network that is to stay is not there, or not as the manifest says; a run is not finished or of
+            another architecture, an int8 file has more bytes than `MAX_INT8_BYTES`, or what `export` and `tally_photos`
+            raise; nothing is replaced then.
     """
-    options = {name: _read_options(runs[name], ARCHITECTURES[name]) for name in NAMES}
+    options = {name: _read_options(run, ARCHITECTURES[name]) for name, run in runs.items()}
+    kept = {name: _kept(name, folder) for name in NAMES if name not in runs}
     with tempfile.TemporaryDirectory(prefix="fmnist-edge-") as temporary:
-        made = {name: _export(name, runs[name], Path(temporary), data_dir, progress) for name in NAMES}
-        models = {
+        made = {name: _export(name, run, Path(temporary), data_dir, progress) for name, run in runs.items()}
+        models = kept | {
             name: {
                 "made_for": MADE_FOR[name],
                 **_origin(runs[name], options[name]),
@@ -75,11 +77,11 @@ def fill_box(
                 "photos": _photos(made[name], photos),
                 "files": {path.name: _describe(path) for path in made[name]},
             }
-            for name in NAMES
+            for name in runs
         }
         for path in (path for files in made.values() for path in files):
             write_bytes(folder / path.name, path.read_bytes())
-    manifest = {"manifest_version": 1, "models": models}
+    manifest = {"manifest_version": 1, "models": {name: models[name] for name in NAMES}}
     write_json(folder / MANIFEST, manifest)
     return manifest
 
@@ -103,6 +105,23 @@ def train_command(options: TrainOptions) -> str:
             values = value if isinstance(value, tuple) else (value,)
             words += [word for entry in values for word in (option, str(entry))]
     return shlex.join(words)
+
+
+def _kept(name: str, folder: Path) -> dict[str, Any]:
+    """Return what the manifest in `folder` says of a network that stays there, if its files are still those."""
+    hint = "name a run for it"
+    manifest = read_json(folder / MANIFEST)
+    try:
+        entry: dict[str, Any] = manifest["models"][name]
+        files = dict(entry["files"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise EdgeError(f"{folder / MANIFEST} has no {name}", expected="a network that stays", hint=hint) from error
+    for file, described in files.items():
+        path = folder / file
+        if not path.is_file() or _describe(path) != described:
+            expected, got = "what the manifest says", "another file" if path.is_file() else "none"
+            raise EdgeError(f"{path} cannot stay", expected=expected, got=got, hint=hint)
+    return entry
 
 
 def _read_options(run: Path, arch: str) -> TrainOptions:

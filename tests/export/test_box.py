@@ -135,6 +135,49 @@ def untouched(runs: dict[str, Path], folder: Path, message: str, exit_code: int 
     assert (folder / MANIFEST).read_text() == "precious"
 
 
+def test_a_network_without_a_run_stays_as_it_is(filled: Path, runs: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "box"
+    shutil.copytree(filled, folder)
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    fill_box({"compact-photo": runs["compact-photo"]}, folder, photos=[PHOTOS])
+    assert (folder / MANIFEST).read_text() == (filled / MANIFEST).read_text()
+    written = {path.name for path in folder.iterdir() if path.stat().st_mtime_ns != before[path.name]}
+    assert written == {MANIFEST, *(f"fmnist-compact-photo{end}" for end in (".keras", "-int8.onnx", "-int8.tflite"))}
+
+
+@pytest.mark.parametrize(
+    ("content", "got"), [(b"another", "another file"), (None, "none")], ids=["another file", "no file"]
+)
+def test_a_network_that_stays_must_be_as_the_manifest_says(
+    content: bytes | None, got: str, filled: Path, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "box"
+    shutil.copytree(filled, folder)
+    changed = folder / "fmnist-strong-int8.tflite"
+    changed.unlink()
+    if content is not None:
+        changed.write_bytes(content)
+    message = f"int8.tflite cannot stay; expected what the manifest says; got {got}; next: name a run for it"
+    with pytest.raises(EdgeError, match=message):
+        fill_box({"compact": runs["compact"]}, folder)
+    assert (folder / "fmnist-compact.keras").read_bytes() == (filled / "fmnist-compact.keras").read_bytes()
+
+
+def test_a_network_that_is_not_there_cannot_stay(runs: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text('{"models": {"compact": {}}}')
+    with pytest.raises(EdgeError, match="has no compact-photo; expected a network that stays; next: name a run for it"):
+        fill_box({"compact": runs["compact"], "strong": runs["strong"]}, tmp_path)
+
+
+def test_a_box_of_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["box"])
+    assert ended.value.code == 2
+    assert "nothing to put into the box; expected a finished run; got none; next: add --strong-run" in (
+        capsys.readouterr().err
+    )
+
+
 def test_an_unfinished_run_is_refused(runs: dict[str, Path], compact_run: Path, tmp_path: Path) -> None:
     begun, folder = tmp_path / "begun", tmp_path / "box"
     begun.mkdir()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 import os
@@ -12,7 +11,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -21,10 +19,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 
-from fmnist_edge.cli import main
 from fmnist_edge.runtime.card import read_onnx_file_card
 
-Run = Callable[..., "Done"]
+from .command_line import Done, type_in
+
+Run = Callable[..., Done]
 PHOTOS = Path(__file__).parent / "data" / "photos"
 COMMANDS = (
     "data",
@@ -45,28 +44,11 @@ COMMANDS = (
 )
 
 
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> Done:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        code = ended.value.code
-        return Done(code if isinstance(code, int) else 0, captured.out, captured.err)
-
-    return call
+    return type_in
 
 
 def one_line_error(done: Done, *words: str) -> None:
@@ -314,9 +296,7 @@ def test_show_draws_a_row_for_every_picture(run: Run, png: Path, int8_onnx: Path
     assert run("predict", png, "--model", int8_onnx, "--show", "sheet.png").code == 0
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.height < one <= 2 * sheet.height
-    one_line_error(
-        dataclasses.replace(run("predict", png, "--model", int8_onnx, "--show", "sheet.xyz"), out=""), "sheet.xyz"
-    )
+    one_line_error(run("predict", png, "--model", int8_onnx, "--show", "sheet.xyz")._replace(out=""), "sheet.xyz")
 
 
 def test_progress_is_for_many_pictures(run: Run, png: Path, int8_onnx: Path) -> None:

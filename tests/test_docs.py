@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import io
 import json
 import os
 import re
@@ -19,9 +18,9 @@ import pytest
 from PIL import Image
 
 from fmnist_edge.benchmarks.boards.tools import missing_tools
-from fmnist_edge.cli import main
 from fmnist_edge.dataset import Split
 
+from .command_line import type_in
 from .test_cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -67,20 +66,17 @@ def run(command: str, folder: Path) -> None:
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
-def type_in(command: str, folder: Path) -> None:
-    """Run a command in this process, where TensorFlow is loaded already; the README's are run as a shell runs them."""
+def run_here(command: str, folder: Path) -> None:
+    """Run a command in this process, which saves loading TensorFlow; the README's are run as a shell runs them."""
     program, *words = shlex.split(command)
     if program != "fmnist-edge":
         run(command, folder)
         return
-    out = io.StringIO()
-    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-        arguments = [
-            name for word in words for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word])
-        ]
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-    assert ended.value.code in {0, None}, f"{command}\n{out.getvalue()}"
+    with contextlib.chdir(folder):
+        done = type_in(
+            *(name for word in words for name in (sorted(map(str, Path().glob(word))) if "*" in word else [word]))
+        )
+    assert done.code == 0, f"{command}\n{done.out}\n{done.err}"
 
 
 def test_the_commands_of_the_readme_run_in_their_order(tmp_path: Path, test_split: Split) -> None:
@@ -105,7 +101,7 @@ def test_the_commands_of_the_page_on_export_run_in_their_order(tmp_path: Path, c
     commands = commands_of(page)
     assert "fmnist-edge export --int8 --format c" in commands
     for command in commands:
-        type_in(command, tmp_path)
+        run_here(command, tmp_path)
     (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     run(f"python -c {shlex.quote(code)}", tmp_path)
     names = {path.name for path in (tmp_path / "exports").iterdir()}
@@ -123,7 +119,7 @@ def test_the_commands_of_the_page_of_models_run_in_their_order(tmp_path: Path, c
     assert "fmnist-edge train --arch compact" in commands
     for command in commands:
         is_training = command.startswith("fmnist-edge train")
-        type_in(command.replace(*TEACHER_IN_SMALL) + MODELS_IN_SMALL if is_training else command, tmp_path)
+        run_here(command.replace(*TEACHER_IN_SMALL) + MODELS_IN_SMALL if is_training else command, tmp_path)
         time.sleep(1.1)  # runs are named by the second
     assert len(list((tmp_path / "exports" / "mine").iterdir())) == 2
 
@@ -143,7 +139,7 @@ def test_the_commands_of_the_page_on_tuning_run_in_their_order(tmp_path: Path) -
     assert TUNING_ON_A_BOARD in commands
     for command in commands:
         if command != TUNING_ON_A_BOARD:
-            type_in(tuned_in_small(command), tmp_path)
+            run_here(tuned_in_small(command), tmp_path)
     for study in ("first", "search", "mine", "net"):
         assert len(list((tmp_path / "runs" / "tune" / study / "front").iterdir())) == 1
     assert len(list((tmp_path / "exports").iterdir())) == 2
@@ -151,7 +147,7 @@ def test_the_commands_of_the_page_on_tuning_run_in_their_order(tmp_path: Path) -
 
 @pytest.mark.skipif(bool(missing_tools()), reason="no emulator on this machine; run: make system")
 def test_the_search_on_an_emulated_board_runs(tmp_path: Path) -> None:
-    type_in(tuned_in_small(TUNING_ON_A_BOARD), tmp_path)
+    run_here(tuned_in_small(TUNING_ON_A_BOARD), tmp_path)
     (row,) = csv.DictReader((tmp_path / "runs" / "tune" / "board" / "trials.csv").read_text().splitlines())
     assert float(row["instructions-pi5"]) > 50_000
 
@@ -171,7 +167,7 @@ def test_the_commands_of_the_page_on_benchmarking_run_in_their_order(trained: Pa
     assert set(BENCHMARKS_IN_SMALL) | {ON_A_BOARD} < set(commands)
     for command in commands:
         if command != ON_A_BOARD:
-            type_in(BENCHMARKS_IN_SMALL.get(command, command), trained)
+            run_here(BENCHMARKS_IN_SMALL.get(command, command), trained)
     for folder in ("report", "pi"):
         assert (trained / folder / "report.html").is_file()
 
@@ -184,13 +180,13 @@ def test_the_commands_of_the_page_on_security_run_in_their_order(trained: Path, 
     said = [subprocess.check_output(["bash", "-c", command], cwd=trained, text=True)[:64] for command in digests]
     assert said[0] == said[1]
     for command in commands:
-        type_in(command, trained)
+        run_here(command, trained)
     assert (trained / "exports" / "fmnist-compact-int8.tflite.sig").is_file()
 
 
 @pytest.mark.skipif(bool(missing_tools()), reason="no emulator on this machine; run: make system")
 def test_the_command_for_an_emulated_board_runs(trained: Path) -> None:
-    type_in(f"{ON_A_BOARD} --rounds 1", trained)
+    run_here(f"{ON_A_BOARD} --rounds 1", trained)
     report = json.loads((trained / "emulated" / "report.json").read_text(encoding="utf-8"))
     (count,) = report["models"][0]["boards"]
     assert count["board"] == "pi5"
@@ -216,10 +212,7 @@ def help_page() -> str:
 
 
 def help_of(command: str) -> str:
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
-        main([command, "--help"])
-    return out.getvalue().strip()
+    return type_in(command, "--help").out.strip()
 
 
 def test_the_page_of_commands_is_current(monkeypatch: pytest.MonkeyPatch) -> None:

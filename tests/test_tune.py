@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from fmnist_edge.cli import main
 from fmnist_edge.train.run_folder import RunFolder
+
+from .command_line import Done, type_in
 
 OWN = """
 import keras
@@ -36,23 +37,16 @@ learning_rate = { low = 0.01, high = 0.1, log = true }
 units = { low = 4, high = 8 }
 """
 POLL_S, PATIENCE_S = 0.02, 600.0
-Run = Callable[..., tuple[int, str, str]]
+Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in this process, in a folder with a space and an architecture."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.py").write_text(OWN)
     (tmp_path / "space.toml").write_text(SPACE)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return call
+    return type_in
 
 
 def test_a_search_is_run_shown_again_and_its_best_trial_trained_again(run: Run) -> None:

@@ -22,6 +22,8 @@ from fmnist_edge.runtime.card import read_onnx_file_card, read_tflite_card
 from fmnist_edge.runtime.runner import open_runner
 from fmnist_edge.train.options import TrainOptions, make_options
 
+from ..command_line import type_in
+
 PHOTOS = Path(__file__).parents[1] / "data" / "photos"
 
 
@@ -41,9 +43,7 @@ def filled(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("box")
     named = zip(("--dataset-run", "--photo-run", "--strong-run"), runs.values(), strict=True)
     arguments = [*(word for pair in named for word in pair), "--photos", PHOTOS, "--out", folder]
-    with pytest.raises(SystemExit) as ended:
-        main(["box", *map(str, arguments)])
-    assert ended.value.code in {0, None}
+    assert type_in("box", *arguments).code == 0
     return folder
 
 
@@ -169,13 +169,10 @@ def test_a_network_that_is_not_there_cannot_stay(runs: dict[str, Path], tmp_path
         fill_box({"compact": runs["compact"], "strong": runs["strong"]}, tmp_path)
 
 
-def test_a_box_of_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["box"])
-    assert ended.value.code == 2
-    assert "nothing to put into the box; expected a finished run; got none; next: add --strong-run" in (
-        capsys.readouterr().err
-    )
+def test_a_box_of_nothing_is_refused() -> None:
+    code, out, err = type_in("box")
+    assert (code, out) == (2, "")
+    assert "nothing to put into the box; expected a finished run; got none; next: add --strong-run" in err
 
 
 def test_an_unfinished_run_is_refused(runs: dict[str, Path], compact_run: Path, tmp_path: Path) -> None:

@@ -28,13 +28,14 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from fmnist_edge.benchmarks.probe import measure_cold_start
-from fmnist_edge.cli import main
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.common.files import sha256_hex
 from fmnist_edge.export.signing import PASSWORD_VARIABLE, Signer, bundle_text, sign_file
 from fmnist_edge.runtime import Classifier, open_runner
 from fmnist_edge.runtime.signature import MAX_BYTES, NotSignedError, load_trusted, require_signed, signature_path
 from fmnist_edge.runtime.trust import SIGNATURE_VARIABLE, Trust
+
+from ..command_line import type_in
 
 PICTURE = np.zeros((28, 28), np.uint8)
 NIST = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
@@ -478,66 +479,45 @@ def test_a_service_is_told_by_the_environment(model: Path, key: Path, monkeypatc
         Classifier(model, verify=False, signed_by="a.pub")
 
 
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    def call(*arguments: object) -> Done:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return Done(ended.value.code if isinstance(ended.value.code, int) else 0, out, err)
-
-    return call
-
-
-def test_the_commands_sign_verify_and_require(
-    run: Callable[..., Done], model: Path, key: Path, png: Path, tmp_path: Path
-) -> None:
+def test_the_commands_sign_verify_and_require(model: Path, key: Path, png: Path, tmp_path: Path) -> None:
     public = key.with_suffix(".pub")
-    refused = run("predict", png, "--model", model, "--require-signature", public)
+    refused = type_in("predict", png, "--model", model, "--require-signature", public)
     assert (refused.code, refused.out) == (2, "")
     assert "is not signed" in refused.err
-    assert run("sign", model, "--key", key).out == f"wrote {model}.sig\n"
-    assert run("sign", model, "--key", key, "--json").out.strip() == json.dumps(
+    assert type_in("sign", model, "--key", key).out == f"wrote {model}.sig\n"
+    assert type_in("sign", model, "--key", key, "--json").out.strip() == json.dumps(
         {"file": str(model), "signature": f"{model}.sig"}
     )
-    verified = run("verify", model, "--public-key", public)
+    verified = type_in("verify", model, "--public-key", public)
     assert (verified.code, verified.err) == (0, "")
     assert verified.out.startswith(f"{model}: as it was exported, signed by the key ")
-    assert run("predict", png, "--model", model, "--require-signature", public).code == 0
+    assert type_in("predict", png, "--model", model, "--require-signature", public).code == 0
 
     elsewhere = signature_path(model).rename(tmp_path / "elsewhere")
-    assert run("verify", model, "--public-key", public).code == 1
-    assert json.loads(run("verify", model, "--public-key", public, "--json", "--signature", elsewhere).out)["signer"]
+    assert type_in("verify", model, "--public-key", public).code == 1
+    assert json.loads(type_in("verify", model, "--public-key", public, "--json", "--signature", elsewhere).out)[
+        "signer"
+    ]
     model.write_bytes(model.read_bytes()[:-1] + b"x")
-    changed = run("verify", model, "--public-key", public, "--signature", elsewhere)
+    changed = type_in("verify", model, "--public-key", public, "--signature", elsewhere)
     assert (changed.code, changed.out) == (1, "")
     assert changed.err.startswith(f"fmnist-edge: {model} was changed or damaged")
 
 
 def test_files_of_other_tools_are_run_where_it_is_said(
-    run: Callable[..., Done], make_onnx: Callable[..., Path], png: Path, tmp_path: Path
+    make_onnx: Callable[..., Path], png: Path, tmp_path: Path
 ) -> None:
     bare = make_onnx(text=None, sealed=False)
     for command in (["predict", png, "--model", bare], ["evaluate", bare]):
-        refused = run(*command)
+        refused = type_in(*command)
         assert (refused.code, refused.out) == (2, "")
         assert "has no ModelCard" in refused.err
         assert "--allow-unverified" in refused.err
-    answered = run("predict", png, "--model", bare, "--allow-unverified")
+    answered = type_in("predict", png, "--model", bare, "--allow-unverified")
     assert (answered.code, "class " in answered.out) == (0, True)
-    evaluated = run("evaluate", bare, "--allow-unverified", "--split", "validation")
+    evaluated = type_in("evaluate", bare, "--allow-unverified", "--split", "validation")
     assert (evaluated.code, "tiny.onnx" in evaluated.out) == (0, True), evaluated.err
-    clash = run("predict", png, "--model", bare, "--allow-unverified", "--require-signature", "a.pub")
+    clash = type_in("predict", png, "--model", bare, "--allow-unverified", "--require-signature", "a.pub")
     assert (clash.code, "leave one of them out" in clash.err) == (2, True)
 
 
@@ -548,19 +528,19 @@ def test_a_fresh_process_takes_what_may_be_taken(make_onnx: Callable[..., Path])
         measure_cold_start(bare, runs=1)
 
 
-def test_verify_wants_to_know_whose_signature(run: Callable[..., Done], model: Path, key: Path) -> None:
+def test_verify_wants_to_know_whose_signature(model: Path, key: Path) -> None:
     public = key.with_suffix(".pub")
     for arguments, got in (([], "none"), (["--public-key", public, "--certificate", public], "both")):
-        done = run("verify", model, *arguments)
+        done = type_in("verify", model, *arguments)
         assert (done.code, done.out) == (2, "")
         assert f"whose signature?; expected --public-key or --certificate; got {got}" in done.err
-    done = run("verify", model, model, "--public-key", public, "--signature", "a.sig")
+    done = type_in("verify", model, model, "--public-key", public, "--signature", "a.sig")
     assert (done.code, "one signature is of one file; expected one file; got 2" in done.err) == (2, True)
 
 
-def test_commands_with_a_garbled_key_show_none_of_it(run: Callable[..., Done], model: Path, key: Path) -> None:
+def test_commands_with_a_garbled_key_show_none_of_it(model: Path, key: Path) -> None:
     secrets = secrets_in(key)
     key.write_bytes(key.read_bytes().replace(b"A", b"!", 1))
-    done = run("sign", model, "--key", key)
+    done = type_in("sign", model, "--key", key)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert not any(secret in done.err for secret in secrets)

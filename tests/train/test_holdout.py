@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from fmnist_edge.cli import main
 from fmnist_edge.common.box import NAMES, in_the_box, int8_model
 from fmnist_edge.common.errors import EdgeError
 from fmnist_edge.dataset import load_split
@@ -21,6 +20,8 @@ from fmnist_edge.train import trainer
 from fmnist_edge.train.holdout import common_fold, common_holdout, holdout_in, left_out_fold
 from fmnist_edge.train.options import TrainOptions
 from fmnist_edge.train.run_folder import RunFolder
+
+from ..command_line import type_in
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +72,9 @@ def test_without_a_word_of_it_all_of_them_were_kept_out(training: dict[str, obje
     assert holdout_in(training) == 5_000
 
 
-def test_evaluate_takes_the_images_that_no_model_saw(
-    run: RunFolder, exported: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["evaluate", str(run.path), str(exported), "--split", "validation"])
-    assert ended.value.code in {0, None}
-    said = capsys.readouterr()
+def test_evaluate_takes_the_images_that_no_model_saw(run: RunFolder, exported: Path) -> None:
+    said = type_in("evaluate", run.path, exported, "--split", "validation")
+    assert said.code == 0
     assert "on the 100 validation images that none of these models was trained on" in said.err
     assert "100 images" in said.out
 
@@ -117,15 +114,12 @@ def test_a_model_says_which_fold_it_left_out(
     assert left_out_fold(without.model) == left_out_fold(file.path) == Fold(2, 3)
 
 
-def test_evaluate_takes_the_fold_that_all_models_left_out(
-    without: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["evaluate", str(without.path), "--split", "fold", "--json", str(tmp_path / "figures.json")])
-    assert ended.value.code in {0, None}
+def test_evaluate_takes_the_fold_that_all_models_left_out(without: RunFolder, tmp_path: Path) -> None:
+    said = type_in("evaluate", without.path, "--split", "fold", "--json", tmp_path / "figures.json")
+    assert said.code == 0
     images = load_split("train").only(Fold(2, 3))
     assert 18_000 < len(images) < 19_000
-    assert f"on the {len(images):,} training images of fold 2/3, which none of these" in capsys.readouterr().err
+    assert f"on the {len(images):,} training images of fold 2/3, which none of these" in said.err
     expected = {"name": "Fashion-MNIST", "split": "train", "n": len(images), "sha256": images.sha256}
     assert expected.items() <= json.loads((tmp_path / "figures.json").read_text())["dataset"].items()
 

@@ -16,7 +16,6 @@ import pytest
 from fmnist_edge.benchmarks.boards import sysroot, tools
 from fmnist_edge.benchmarks.boards.board import BOARDS, cpuinfo
 from fmnist_edge.benchmarks.boards.sysroot import Sysroot
-from fmnist_edge.cli import main
 from fmnist_edge.common import box
 from fmnist_edge.runtime.doctor import Machine, Status, examine
 from fmnist_edge.runtime.doctor import machine as machines
@@ -25,6 +24,7 @@ from fmnist_edge.runtime.doctor.machine import Ended
 from fmnist_edge.runtime.doctor.model import check_model
 from fmnist_edge.runtime.doctor.packages import PACKAGES, check_packages
 
+from ...command_line import type_in
 from .conftest import Put
 
 DIE = "import os, signal\nos.kill(os.getpid(), signal.{})\n"
@@ -183,25 +183,21 @@ def test_the_command_runs_where_every_package_crashes(site: Machine, put: Put, i
 
 
 def test_the_command_prints_a_line_a_finding_and_what_mends_it(
-    int8_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    int8_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        main(["doctor"])
-    lines = capsys.readouterr().out.splitlines()
-    assert (ended.value.code, lines[-1]) == (0, "ready")
+    done = type_in("doctor")
+    lines = done.out.splitlines()
+    assert (done.code, lines[-1]) == (0, "ready")
     assert [line for line in lines if line.startswith("ok       model           in the box: fmnist-compact-int8.onnx")]
-    with pytest.raises(SystemExit) as ended:
-        main(["doctor", "--model", "absent.onnx"])
-    lines = capsys.readouterr().out.splitlines()
-    assert ended.value.code == 1
+    done = type_in("doctor", "--model", "absent.onnx")
+    lines = done.out.splitlines()
+    assert done.code == 1
     assert lines[-1] == "not ready: mend the faults from the top"
     (at,) = [number for number, line in enumerate(lines) if line.startswith("fault    model           no file at")]
     assert lines[at + 1].strip() == "next: check the path, or make a model: fmnist-edge export --int8"
-    with pytest.raises(SystemExit) as ended:
-        main(["doctor", "--model", str(int8_onnx)])
-    assert ended.value.code == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "ready"
+    done = type_in("doctor", "--model", int8_onnx)
+    assert (done.code, done.out.splitlines()[-1]) == (0, "ready")
 
 
 def test_the_doctor_alone_needs_no_package(int8_onnx: Path, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def fill_box(
             raise; nothing is replaced then.
     """
     options = {name: _read_options(run, ARCHITECTURES[name]) for name, run in runs.items()}
-    kept = {name: _kept(name, folder) for name in NAMES if name not in runs}
+    kept = _kept([name for name in NAMES if name not in runs], folder)
     with tempfile.TemporaryDirectory(prefix="fmnist-edge-") as temporary:
         made = {name: _export(name, run, Path(temporary), data_dir, progress) for name, run in runs.items()}
         models = kept | {
@@ -107,10 +107,16 @@ def train_command(options: TrainOptions) -> str:
     return shlex.join(words)
 
 
-def _kept(name: str, folder: Path) -> dict[str, Any]:
-    """Return what the manifest in `folder` says of a network that stays there, if its files are still those."""
-    hint = "name a run for it"
+def _kept(names: Sequence[str], folder: Path) -> dict[str, Any]:
+    """Return what the manifest in `folder` says of the networks that stay there, if their files are still those."""
+    if not names:
+        return {}
     manifest = read_json(folder / MANIFEST)
+    return {name: _entry(name, manifest, folder) for name in names}
+
+
+def _entry(name: str, manifest: Any, folder: Path) -> dict[str, Any]:
+    hint = "name a run for it"
     try:
         entry: dict[str, Any] = manifest["models"][name]
         files = dict(entry["files"])

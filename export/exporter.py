@@ -110,11 +110,13 @@ def export(
         inspection = _write(conversion, gate, recipe, kind, file)
         if signer is not None:
             sign_file(file, signer)
-        written += [
-            ExportedFile(path, recipe.name, kind, path.stat().st_size, inspection) for path in _paths(file, kind)
-        ]
+        written += _written(file, recipe, kind, inspection)
         progress(f"exporting {file.name}", 1, 1)
     return written
+
+
+def _written(file: Path, recipe: Recipe, kind: Format, inspection: Inspection) -> list[ExportedFile]:
+    return [ExportedFile(path, recipe.name, kind, path.stat().st_size, inspection) for path in _paths(file, kind)]
 
 
 class _Conversion:

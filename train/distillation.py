@@ -1,12 +1,12 @@
 """Learning from stronger models: their answers to the training pictures, mixed into the labels.
 
-After G. Hinton et al., "Distilling the Knowledge in a Neural Network", arXiv 1503.02531, at a temperature of 1. A
-teacher is asked once, before the training, about every picture as it is: the changes that a training makes to pictures
-(a pixel to the side, a part painted over) are meant to leave the answer as it is. Or it is asked in every epoch about
-what the pupil sees, which costs its work every time, and is the only way that makes sense of mixed pictures (L. Beyer
-et al., "Knowledge distillation: A good teacher is patient and consistent", arXiv 2106.05237). Several such
-teachers may take turns: one of them is asked about each picture, which costs no more than one teacher and teaches the
-mean of all.
+After G. Hinton et al., "Distilling the Knowledge in a Neural Network", arXiv 1503.02531; the temperature is the
+teacher's alone, and 1 where nothing is said. A teacher is asked once, before the training, about every picture as it
+is: the changes that a training makes to pictures (a pixel to the side, a part painted over) are meant to leave the
+answer as it is. Or it is asked in every epoch about what the pupil sees, which costs its work every time, and is the
+only way that makes sense of mixed pictures (L. Beyer et al., "Knowledge distillation: A good teacher is patient and
+consistent", arXiv 2106.05237). Several such teachers may take turns: one of them is asked about each picture, which
+costs no more than one teacher and teaches the mean of all.
 """
 
 from __future__ import annotations

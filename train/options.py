@@ -64,6 +64,9 @@ class TrainOptions:
         teacher: models whose mean answer is learnt, too: .keras, .onnx or .tflite files, run folders, or networks in
             the box by their names.
         teacher_weight: how much the teacher counts against the labels, 0 to 1.
+        teacher_temperature: above 1, the teacher's answer is made less sure before it is learnt: every probability is
+            raised to 1 / temperature, and their sum to 1 again; 0.5 to 20. A teacher is surer of pictures that it was
+            trained on than it is of others.
         consistent_teacher: ask the teacher in every epoch about every picture as it was changed, instead of once,
             before the training, about the picture as it is.
         teachers_in_turn: with several consistent teachers, ask one of them about each picture, another in another
@@ -110,6 +113,7 @@ class TrainOptions:
     cutmix: float = 0.0
     teacher: tuple[str, ...] = ()
     teacher_weight: float = 0.5
+    teacher_temperature: float = 1.0
     consistent_teacher: bool = False
     teachers_in_turn: bool = False
     base: str | None = None
@@ -158,6 +162,9 @@ class TrainOptions:
         _require(0 < self.learning_rate < math.inf, "learning_rate", "above 0", self.learning_rate)
         most = f"from 0 to epochs, which is {self.epochs}"
         _require(0 <= self.quantize_epochs <= self.epochs, "quantize_epochs", most, self.quantize_epochs)
+        _require(
+            0.5 <= self.teacher_temperature <= 20, "teacher_temperature", "from 0.5 to 20", self.teacher_temperature
+        )
         _require(0 <= self.shift < 28, "shift", "from 0 to 27", self.shift)
         _require(0 <= self.rotate <= 180, "rotate", "from 0 to 180", self.rotate)
         in_tens = 10 <= self.holdout <= VALIDATION_COUNT and self.holdout % 10 == 0

@@ -55,9 +55,7 @@ def train(
     ] = None,
     no_teacher: Annotated[bool, typer.Option("--no-teacher", help="Learn from the labels alone.")] = False,
     teacher_weight: Annotated[float | None, typer.Option(help="Teacher against labels, 0 to 1 (0.5).")] = None,
-    teacher_temperature: Annotated[
-        float | None, typer.Option(help="Above 1: make the teacher's answer less sure (1).")
-    ] = None,
+    teacher_temperature: Annotated[float | None, typer.Option(help="Above 1 the teacher is less sure (1).")] = None,
     consistent_teacher: Annotated[
         bool | None,
         typer.Option("--consistent-teacher/--ask-once", help="Ask the teacher about every picture as it was changed."),

@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..runtime.confidence import CLEAR
+from ..runtime.confidence import CLEAR, TINY, Rows, soften
 
-Rows = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 SURE_SHARE_OF_ERRORS = 0.5
 """The answers that are not unsure are wrong at most so many times as often as all answers."""
 _BINS = 15
-_TINY = 1e-12
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -49,25 +47,13 @@ def fit_confidence(probabilities: Rows, labels: npt.NDArray[np.int64]) -> dict[s
     }
 
 
-def soften(probabilities: Rows, temperature: float) -> npt.NDArray[np.float64]:
-    """Divide the logits behind probabilities ``(n, classes)`` by `temperature`.
-
-    >>> soften(np.array([[0.9, 0.1]]), 2.0).round(3).tolist()
-    [[0.75, 0.25]]
-    """
-    logits = np.log(np.maximum(probabilities, _TINY, dtype=np.float64)) / temperature
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    softened: npt.NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
-    return softened
-
-
 def fit_temperature(probabilities: Rows, labels: npt.NDArray[np.int64]) -> float:
     """Return the temperature, from 0.1 to 10, under which the true classes are likeliest: golden section search."""
     low, high = np.log(0.1), np.log(10.0)
 
     def loss(log_temperature: float) -> float:
         chosen = soften(probabilities, float(np.exp(log_temperature)))[np.arange(len(labels)), labels]
-        return float(-np.log(np.maximum(chosen, _TINY)).mean())
+        return float(-np.log(np.maximum(chosen, TINY)).mean())
 
     while high - low > 1e-4:
         left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)

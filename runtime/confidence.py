@@ -12,6 +12,10 @@ import numpy.typing as npt
 from ..common.errors import EdgeError
 from .card import ModelCard
 
+Rows = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+"""Probabilities ``(n, classes)``."""
+TINY = 1e-12
+"""What a probability of 0 counts as where its logarithm is asked for."""
 CLEAR = 0.6
 """Mean highest probability of pictures of the validation split at the temperature for doubts."""
 PHOTO_CLARITY = 0.52
@@ -86,6 +90,18 @@ class Confidence:
         confidence = sum(self.of_row(row, index) for row in views) / len(views)
         clarity = sum(_softened(row, index, self.doubt_temperature) for row in views) / len(views) / CLEAR
         return confidence, clarity < PHOTO_CLARITY
+
+
+def soften(probabilities: Rows, temperature: float) -> npt.NDArray[np.float64]:
+    """Divide the logits behind probabilities ``(n, classes)`` by `temperature`.
+
+    >>> soften(np.array([[0.9, 0.1]]), 2.0).round(3).tolist()
+    [[0.75, 0.25]]
+    """
+    logits = np.log(np.maximum(probabilities, TINY, dtype=np.float64)) / temperature
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    softened: npt.NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
+    return softened
 
 
 def _softened(row: tuple[float, ...], index: int, temperature: float) -> float:

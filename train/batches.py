@@ -63,20 +63,11 @@ def training_batches(
 def _shares(split: Split, options: TrainOptions, taught: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32]:
     """Return how much of every picture belongs to which class, float32 ``(n, 10)``."""
     shares: npt.NDArray[np.float32] = np.asarray(spread(split.labels, options.label_smoothing))
-    return shares if taught is None else np.asarray(_mixed(shares, taught, options))
+    return shares if taught is None else _mixed(shares, taught, options)
 
 
 def _mixed(shares: Any, answers: Any, options: TrainOptions) -> Any:
-    softened = _softened(answers, options.teacher_temperature)
-    return (1 - options.teacher_weight) * shares + options.teacher_weight * softened
-
-
-def _softened(answers: Any, temperature: float) -> Any:
-    """Return the probabilities ``(n, 10)`` that the logits divided by `temperature` would have had."""
-    if temperature == 1:
-        return answers
-    powers = tf.pow(answers, 1 / temperature)
-    return powers / tf.reduce_sum(powers, axis=1, keepdims=True)
+    return (1 - options.teacher_weight) * shares + options.teacher_weight * answers
 
 
 def _ask(asked: Asked, pixels: Any) -> Any:

@@ -25,6 +25,7 @@ from ..common.errors import EdgeError
 from ..common.files import sha256_hex
 from ..common.progress import Progress, silent
 from ..dataset import LABELS, Split
+from ..runtime.confidence import soften
 from ..runtime.locate import named_model
 from ..runtime.runner import SUFFIXES, Runner, open_runner
 from .holdout import left_out_fold
@@ -71,15 +72,16 @@ def teacher_answers(options: TrainOptions, split: Split, progress: Progress = si
                 answers[part] += _answer(runner, split.images[part], both_sides=options.flip)
                 done += len(part)
                 progress("asking the teacher", done, total)
-    return answers / _counts(asked, len(split))[:, np.newaxis]
+    return _as_taught(answers / _counts(asked, len(split))[:, np.newaxis], options.teacher_temperature)
 
 
 class Teachers(Closing):
     """Teachers that stay open, to be asked about changed pictures while the training goes on; in any thread."""
 
-    def __init__(self, runners: Sequence[Runner], *, in_turn: bool = False) -> None:
+    def __init__(self, runners: Sequence[Runner], *, in_turn: bool = False, temperature: float = 1.0) -> None:
         self.runners = runners
         self.in_turn = in_turn
+        self.temperature = temperature
         self._lock = threading.Lock()
 
     @classmethod
@@ -96,10 +98,10 @@ class Teachers(Closing):
             if fold is not None and str(fold) != options.fold:
                 got, hint = f"one without {fold}", "add --ask-once"
                 raise EdgeError(f"cannot ask {path} consistently", expected="no fold left out", got=got, hint=hint)
-        return cls.of(paths, in_turn=options.teachers_in_turn)
+        return cls.of(paths, in_turn=options.teachers_in_turn, temperature=options.teacher_temperature)
 
     @classmethod
-    def of(cls, paths: Sequence[Path], *, in_turn: bool = False) -> Self:
+    def of(cls, paths: Sequence[Path], *, in_turn: bool = False, temperature: float = 1.0) -> Self:
         """Open the models at `paths`, or none of them.
 
         Raises:
@@ -108,7 +110,7 @@ class Teachers(Closing):
         with ExitStack() as stack:
             runners = [stack.enter_context(_open(path)) for path in paths]
             stack.pop_all()
-            return cls(runners, in_turn=in_turn)
+            return cls(runners, in_turn=in_turn, temperature=temperature)
 
     def __call__(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return the mean of all answers, float32 ``(n, 10)``, to uint8 ``(n, 28, 28)``; in turn, one of them each.
@@ -117,9 +119,11 @@ class Teachers(Closing):
         every epoch.
         """
         with self._lock:
-            if self.in_turn:
-                return self._each_by_one(images)
-            mean: npt.NDArray[np.float32] = np.mean([runner.infer(images) for runner in self.runners], axis=0)
+            answers = self._each_by_one(images) if self.in_turn else self._by_all(images)
+        return _as_taught(answers, self.temperature)
+
+    def _by_all(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        mean: npt.NDArray[np.float32] = np.mean([runner.infer(images) for runner in self.runners], axis=0)
         return mean
 
     def _each_by_one(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -135,6 +139,10 @@ class Teachers(Closing):
         """Free the models."""
         for runner in self.runners:
             runner.close()
+
+
+def _as_taught(answers: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
+    return answers if temperature == 1 else soften(answers, temperature).astype(np.float32)
 
 
 def _answer(runner: Runner, images: npt.NDArray[np.uint8], *, both_sides: bool) -> npt.NDArray[np.float32]:

@@ -12,9 +12,8 @@ from fmnist_edge.export.confidence import (
     find_doubt_temperature,
     fit_confidence,
     fit_temperature,
-    soften,
 )
-from fmnist_edge.runtime.confidence import CLEAR
+from fmnist_edge.runtime.confidence import CLEAR, soften
 
 
 def answers(*, count: int, temperature: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:

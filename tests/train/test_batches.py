@@ -102,24 +102,6 @@ def test_what_the_teacher_says_is_mixed_into_the_label_of_its_picture(split: Spl
     np.testing.assert_allclose(shares, expected[order], atol=1e-6)
 
 
-def test_a_teacher_is_made_less_sure_by_its_temperature(split: Split) -> None:
-    logits = np.random.default_rng(0).normal(0, 3, (len(split), 10))
-    answers, softened = (np.exp(z) / np.exp(z).sum(axis=1, keepdims=True) for z in (logits, logits / 1.5))
-    options = TrainOptions(batch_size=64, flip=True, teacher=("compact",), teacher_weight=0.4, teacher_temperature=1.5)
-    order = np.random.default_rng([0, 1]).permutation(len(split))
-    once = training_batches(split, options, epoch=1, taught=answers.astype(np.float32))
-    shares = np.concatenate([shares for _, shares in once])
-    expected = 0.6 * np.eye(10)[split.labels] + 0.4 * softened
-    np.testing.assert_allclose(shares, expected[order], atol=1e-5)
-
-
-def test_a_consistent_teacher_is_made_less_sure_too(split: Split) -> None:
-    answer = np.array([0.64] + [0.04] * 9, np.float32)  # at a temperature of 2: 0.8 and nine times 0.2, over their sum
-    options = TrainOptions(batch_size=64, flip=True, teacher=("compact",), teacher_weight=1, teacher_temperature=2)
-    for _, shares in training_batches(split, options, epoch=1, taught=lambda images: np.tile(answer, (len(images), 1))):
-        np.testing.assert_allclose(shares, [[0.8 / 2.6] + [0.2 / 2.6] * 9] * len(shares), atol=1e-6)
-
-
 def brightness_as_class(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Answer with a class that depends on every pixel."""
     assert images.dtype == np.uint8

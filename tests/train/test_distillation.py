@@ -82,6 +82,24 @@ def test_where_pictures_are_mirrored_the_teacher_looks_at_both_sides(compact_run
     assert np.abs(left - right).max() > 0.01
 
 
+def test_a_teacher_is_made_less_sure_by_its_temperature(int8_onnx: Path) -> None:
+    with open_runner(int8_onnx) as runner:
+        logits = np.log(runner.infer(IMAGES).astype(np.float64))
+    softened = np.exp(logits / 1.5) / np.exp(logits / 1.5).sum(axis=1, keepdims=True)
+    options = TrainOptions(teacher=(str(int8_onnx),), teacher_temperature=1.5)
+    np.testing.assert_allclose(answers_of(options), softened, atol=1e-5)
+
+
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_a_consistent_teacher_is_made_less_sure_too(tmp_path: Path, in_turn: bool) -> None:
+    name = constant_model(tmp_path / "a.keras", peaked(0, 0.64))  # at a temperature of 2: 0.8 and nine times 0.2
+    options = TrainOptions(teacher=(name,), consistent_teacher=True, teachers_in_turn=in_turn, teacher_temperature=2)
+    with Teachers.open(options) as teachers:
+        answers = teachers(IMAGES)
+    assert answers.dtype == np.float32
+    np.testing.assert_allclose(answers, [[0.8 / 2.6] + [0.2 / 2.6] * 9] * len(IMAGES), atol=1e-6)
+
+
 def run_without(fold: str | None, folder: Path, answer: list[float]) -> str:
     """Make a run folder whose model left out a fold and answers `answer` to everything."""
     folder.mkdir()

@@ -75,6 +75,7 @@ class _Translator:
             "ADD": self._add,
             "MEAN": self._mean,
             "MAX_POOL_2D": self._max_pool,
+            "CONCATENATION": self._concatenate,
             "DEQUANTIZE": self._dequantize,
             "SOFTMAX": self._softmax,
         }
@@ -221,6 +222,14 @@ class _Translator:
         self._require_implied(operator, options.fusedActivationFunction)
         shape = {"kernel_shape": kernel, "strides": strides, "pads": self._pads(operator, kernel, strides)}
         self._node("NhwcMaxPool", operator, [self._in(operator)], domain=_FUSED, **shape)
+
+    def _concatenate(self, operator: Any) -> None:
+        """Join values of one scale; those of a constant are none."""
+        if any(index not in self._value for index in operator.inputs):
+            raise self._unknown(operator, "joining a constant", expected="computed values")
+        self._require_implied(operator, operator.builtinOptions.fusedActivationFunction)
+        axis = int(operator.builtinOptions.axis)
+        self._node("Concat", operator, [self._value[index] for index in operator.inputs], axis=axis)
 
     def _dequantize(self, operator: Any) -> None:
         self._node("DequantizeLinear", operator, list(self._quantized_in(operator)))

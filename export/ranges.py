@@ -8,7 +8,6 @@ them can lower the error of the whole. Which method is best is a question to the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from .biases import rescale_biases
 from .flatbuffer import operator_name, read_model, write_model
 from .scales import Range, range_of, scale_of, scales_of, set_range, set_scale
+from .ties import Ties
 from .trace import layer_names
 
 Values = npt.NDArray[np.float32]
@@ -24,8 +24,6 @@ _SHRINKS = np.linspace(0.3, 1.0, 36)
 _MOST_VALUES = 1_000_000
 _SMALLEST_STEP = 1e-7
 """Below it a range is that of a value that never changes; pixels have steps of 1/255."""
-SAME_RANGE = {"RESHAPE", "MAX_POOL_2D"}
-"""Operators that move values about, so that output and input must share their range."""
 
 
 def least_squares_range(values: Values, low: float, high: float) -> Range:
@@ -72,8 +70,8 @@ def _squared_error(values: Values, low: float, high: float) -> float:
 def clip_activations(int8_content: bytes, activations: Mapping[str, Values], method: str) -> bytes:
     """Return the int8 TFLite model with the ranges of its activations chosen anew.
 
-    The logits keep theirs, and so does the input. Biases are stored in units of input scale times weight scale, so
-    those that follow a new range are rescaled.
+    The logits keep theirs, and so does the input. Values that must share a range (see `ties`) get one that holds those
+    of all. Biases are stored in units of input scale times weight scale, so those that follow a new range are rescaled.
 
     Args:
         int8_content: what the converter made, by minimum and maximum.
@@ -83,15 +81,22 @@ def clip_activations(int8_content: bytes, activations: Mapping[str, Values], met
     model = read_model(int8_content)
     graph = model.subgraphs[0]
     before = scales_of(model)
-    named = set(layer_names(int8_content))
+    named = set(layer_names(int8_content)) & set(activations)
+    given, chosen = set(graph.inputs), {}
     for operator in graph.operators:
         target = graph.tensors[operator.outputs[0]]
-        name = target.name.decode()
-        if operator_name(model, operator) in SAME_RANGE:
-            _copy_range(graph.tensors[operator.inputs[0]], target)
-        elif name in named and name in activations:
+        if operator_name(model, operator) == "QUANTIZE":
+            given.add(operator.outputs[0])
+        elif (name := target.name.decode()) in named:
             values = activations[name].ravel()
-            set_range(target, *METHODS[method](values[:: 1 + len(values) // _MOST_VALUES], *range_of(target)))
+            sample = values[:: 1 + len(values) // _MOST_VALUES]
+            chosen[operator.outputs[0]] = METHODS[method](sample, *range_of(target))
+    for group in Ties(model).groups():
+        ranges = [chosen[index] for index in group & set(chosen)]
+        if ranges and not group & given:
+            low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+            for index in group:
+                set_range(graph.tensors[index], low, high)
     rescale_biases(model, before)
     return write_model(model)
 
@@ -104,17 +109,12 @@ def widen_constants(content: bytes) -> bytes:
     """
     model = read_model(content)
     graph = model.subgraphs[0]
-    before = scales_of(model)
+    before, ties = scales_of(model), Ties(model)
     for operator in graph.operators:
-        source, target = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
-        step, usable = scale_of(target), scale_of(source)
+        source, target = operator.inputs[0], operator.outputs[0]
+        step, usable = scale_of(graph.tensors[target]), scale_of(graph.tensors[source])
         if step is not None and usable is not None and step < _SMALLEST_STEP:
-            set_scale(target, usable, -128)
+            for index in ties.of(target):
+                set_scale(graph.tensors[index], usable, -128)
     rescale_biases(model, before)
     return write_model(model)
-
-
-def _copy_range(source: Any, target: Any) -> None:
-    if target.quantization is not None and source.quantization is not None:
-        target.quantization.scale = source.quantization.scale
-        target.quantization.zeroPoint = source.quantization.zeroPoint

@@ -17,8 +17,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from .biases import rescale_biases
 from .flatbuffer import operator_name, read_model, write_model
-from .ranges import SAME_RANGE
 from .scales import scales_of, set_scale
+from .ties import Ties
 
 _STEPS = 255
 """`q` of a sum: results stay 0.002 away from a half, errors are below 0.0003."""
@@ -71,12 +71,10 @@ class _Scales:
             for index, tensor in enumerate(self._graph.tensors)
             if model.buffers[tensor.buffer].data is not None and len(model.buffers[tensor.buffer].data)
         }
-        self._group = {index: {index} for index in range(len(self._graph.tensors))}
+        self._ties = Ties(model)
         self._settled = set(self._graph.inputs)
         for operator in self._graph.operators:
             name = operator_name(model, operator)
-            if name in SAME_RANGE:
-                self._join(operator.inputs[0], operator.outputs[0])
             if name == "QUANTIZE":
                 self._settled.update(operator.outputs)
             if name == "DEQUANTIZE":
@@ -112,22 +110,17 @@ class _Scales:
         return types == {schema.TensorType.INT8} and not self._constant & set(indices)
 
     def _is_settled(self, index: int) -> bool:
-        return bool(self._group[index] & self._settled)
+        return bool(self._ties.of(index) & self._settled)
 
     def _settle(self, indices: Iterable[int]) -> None:
         self._settled.update(indices)
-
-    def _join(self, first: int, second: int) -> None:
-        joined = self._group[first] | self._group[second]
-        for index in joined:
-            self._group[index] = joined
 
     def _scale(self, index: int) -> float:
         return float(self._graph.tensors[index].quantization.scale[0])
 
     def _set(self, index: int, scale: float) -> None:
         """Change the scale of a tensor and of those that must have the same."""
-        for member in self._group[index]:
+        for member in self._ties.of(index):
             set_scale(self._graph.tensors[member], scale)
 
 

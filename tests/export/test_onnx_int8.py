@@ -187,6 +187,13 @@ def convolutions(padding: str, strides: int, *, first_kernel: int) -> Middle:
     return middle
 
 
+def joined(x: Any) -> Any:
+    """Two branches of different ranges, side by side, and once more along the height."""
+    small, large = (layers.Conv2D(4, 3, kernel_initializer=stddev)(x) for stddev in ("glorot_uniform", WIDE))
+    x = layers.Concatenate()([small, large])
+    return layers.Concatenate(axis=1)([x, layers.MaxPooling2D(2)(layers.Concatenate(axis=2)([x, x]))])
+
+
 GEOMETRIES = {
     f"{padding}, stride {strides}, {29 - kernel} pixels": convolutions(padding, strides, first_kernel=kernel)
     for padding in ("same", "valid")
@@ -204,6 +211,7 @@ OPERATORS: dict[str, Middle] = GEOMETRIES | {
     "dilated, valid": lambda x: layers.Conv2D(8, 3, dilation_rate=2)(layers.Conv2D(8, 3)(x)),
     "residual": residual,
     "twice the same": twice,
+    "joined": joined,
     "global average": lambda x: layers.GlobalAveragePooling2D()(layers.Conv2D(16, 3, activation="relu")(x)),
     "global average that keeps its rank": lambda x: layers.GlobalAveragePooling2D(keepdims=True)(
         layers.Conv2D(16, 3, activation="relu")(x)
@@ -269,10 +277,18 @@ def mean_of_rows(x: Any) -> Any:
     return layers.GlobalAveragePooling1D()(layers.Reshape((-1, 4))(convolved(x)))
 
 
+def joined_with_a_constant(x: Any) -> Any:
+    x = convolved(x)
+    return layers.Concatenate()([x, keras.ops.ones_like(x)])
+
+
 UNKNOWN: dict[str, tuple[Middle, str]] = {
-    "average pooling": (lambda x: layers.AveragePooling2D(2)(convolved(x)), r"AVERAGE_POOL_2D \(.*AvgPool.*ADD, CONV_"),
-    "concatenation": (lambda x: layers.Concatenate()([convolved(x), convolved(x)]), "CONCATENATION "),
+    "average pooling": (
+        lambda x: layers.AveragePooling2D(2)(convolved(x)),
+        r"AVERAGE_POOL_2D \(.*AvgPool.*ADD, CONCATENATION, CONV_",
+    ),
     "sigmoid": (lambda x: layers.Activation("sigmoid")(convolved(x)), "LOGISTIC "),
+    "a constant beside": (joined_with_a_constant, "joining a constant .*expected computed values"),
     "a constant": (lambda x: layers.ReLU()(convolved(x)) + 1.0, "adding a constant .*expected two computed values"),
     "dense on a picture": (lambda x: layers.Dense(4)(convolved(x)), "a dense layer with an output of rank 4"),
     "mean of rows": (mean_of_rows, r"a mean over axes \[1\] .*expected height and width, 1 and 2"),

@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def residual(network: Callable[..., keras.Model]) -> keras.Model:
-    """A small network with all that shares or passes on a range: pooling, a sum, a mean."""
+    """A small network with all that shares or passes on a range: pooling, a sum, branches, a mean."""
     from keras import layers
 
     def middle(x: Any) -> Any:
         x = layers.Conv2D(8, 3, padding="same", activation="relu", bias_initializer="random_normal")(x)
         x = layers.MaxPooling2D()(x)
         inner = layers.Conv2D(8, 3, padding="same", bias_initializer="random_normal")(x)
-        return layers.GlobalAveragePooling2D()(layers.ReLU()(layers.Add()([x, inner])))
+        x = layers.ReLU()(layers.Add()([x, inner]))
+        beside = layers.Conv2D(4, 3, padding="same", activation="relu", bias_initializer="random_normal")(x)
+        return layers.GlobalAveragePooling2D()(layers.Concatenate()([x, beside]))
 
     return network(middle)
 
@@ -90,7 +92,7 @@ def test_biases_keep_their_real_value(method: str, int8: bytes, activations: dic
                 steps = np.frombuffer(bytes(model.buffers[bias.buffer].data), np.int32)
                 biases.append((steps * bias.quantization.scale, bias.quantization.scale))
     half = len(biases) // 2
-    assert half == 3
+    assert half == 4
     for (before, _), (after, step) in zip(biases[:half], biases[half:], strict=True):
         np.testing.assert_array_less(np.abs(before - after), 1.01 * np.asarray(step))
 
@@ -99,11 +101,32 @@ def test_biases_keep_their_real_value(method: str, int8: bytes, activations: dic
 def test_what_shares_a_range_still_does(method: str, int8: bytes, activations: dict[str, Any]) -> None:
     model = read_model(clip_activations(int8, activations, method))
     graph = model.subgraphs[0]
-    shared = [op for op in graph.operators if operator_name(model, op) in {"RESHAPE", "MAX_POOL_2D"}]
-    assert len(shared) >= 2
-    for operator in shared:
-        source, target = (graph.tensors[index].quantization for index in (operator.inputs[0], operator.outputs[0]))
+    pairs = []
+    for operator in graph.operators:
+        name = operator_name(model, operator)
+        if name in {"RESHAPE", "MAX_POOL_2D", "CONCATENATION"}:
+            sources = operator.inputs if name == "CONCATENATION" else operator.inputs[:1]
+            pairs += [(int(source), int(operator.outputs[0])) for source in sources]
+    assert len(pairs) >= 4
+    for pair in pairs:
+        source, target = (graph.tensors[index].quantization for index in pair)
         assert (source.scale[0], source.zeroPoint[0]) == (target.scale[0], target.zeroPoint[0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_lies_beside_the_pixels_keeps_their_range(
+    method: str, network: Callable[..., keras.Model], to_int8: Callable[[keras.Model], bytes], calibration: Calibration
+) -> None:
+    import keras
+    from keras import layers
+
+    small = layers.Conv2D(4, 3, padding="same", activation="relu", kernel_initializer=keras.initializers.Constant(0.1))
+    model = network(lambda x: layers.Concatenate()([x, small(x)]))
+    reference, content = tflite.convert_scaled(model), to_int8(model)
+    traced = trace(reference.content, reference.scaling.apply(calibration.split.images))
+    before, after = numbers(content), numbers(clip_activations(content, traced, method))
+    assert set(layer_names(content)) & set(traced)
+    assert after == before
 
 
 @pytest.mark.parametrize("method", METHODS)

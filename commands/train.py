@@ -70,7 +70,7 @@ def train(
     holdout: Annotated[int | None, typer.Option(help="Keep so many images out, for validation (5000).")] = None,
     fold: Annotated[str | None, typer.Option(help="Leave out this part of the images, as 1/2, to teach it.")] = None,
     limit: Annotated[int | None, typer.Option(help="Train on the first so many images only, for a quick try.")] = None,
-    variant: Annotated[str | None, typer.Option(help="A variant of the recipe: quick or photos.")] = None,
+    variant: Annotated[str | None, typer.Option(help="A variant of the recipe: quick, photos, taught.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The same as --variant quick.")] = False,
     config: Annotated[
         Path | None, typer.Option(help="TOML file with the options above; the command line wins.")

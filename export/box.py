@@ -22,7 +22,7 @@ from ..common.progress import Progress, silent
 from ..dataset import Split, load_split
 from ..runtime import Classifier, Runner, open_runner
 from ..train.keras_model import KerasRunner
-from ..train.options import TrainOptions, make_options
+from ..train.options import TrainOptions, make_options, variants_of
 from ..train.run_folder import RunFolder, find_model
 from .exporter import export
 from .recipe import INT8
@@ -87,13 +87,19 @@ def fill_box(
 
 
 def train_command(options: TrainOptions) -> str:
-    """Return the command that trains with `options`: what the recipe of the architecture says is left out.
+    """Return the shortest command that trains with `options`: what the recipe or a variant of it says is left out.
 
     >>> train_command(make_options({"arch": "compact", "seed": 3, "flip": False, "teacher": ["a.keras", "b.keras"]}))
     'fmnist-edge train --arch compact --no-flip --teacher a.keras --teacher b.keras --seed 3'
     """
-    usual = make_options({"arch": options.arch})
-    words = ["fmnist-edge", "train", "--arch", options.arch]
+    words = min((_words(options, variant) for variant in (None, *variants_of(options.arch))), key=len)
+    return shlex.join(["fmnist-edge", "train", "--arch", options.arch, *words])
+
+
+def _words(options: TrainOptions, variant: str | None) -> list[str]:
+    """Return what the command line says of `options` beside the architecture, if it names that variant."""
+    usual = make_options({"arch": options.arch}, variant=variant)
+    words = [] if variant is None else ["--variant", variant]
     for field in dataclasses.fields(TrainOptions):
         value = getattr(options, field.name)
         if value == getattr(usual, field.name):
@@ -104,7 +110,7 @@ def train_command(options: TrainOptions) -> str:
         else:
             values = value if isinstance(value, tuple) else (value,)
             words += [word for entry in values for word in (option, str(entry))]
-    return shlex.join(words)
+    return words
 
 
 def _kept(names: Sequence[str], folder: Path) -> dict[str, Any]:

@@ -104,8 +104,8 @@ def test_the_command_of_the_manifest_trains_with_the_options_of_the_card(
     """And so the recipe beside the architecture is the one by which the model in the box was made."""
     read: list[TrainOptions] = []
 
-    def note(chosen: dict[str, Any], *_: object, **__: object) -> None:
-        read.append(make_options(chosen))
+    def note(chosen: dict[str, Any], *_: object, variant: str | None = None, **__: object) -> None:
+        read.append(make_options(chosen, variant=variant))
         raise ReadError
 
     monkeypatch.setattr(command, "run_training", note)

@@ -21,8 +21,8 @@ OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
 Precision = Literal["float32", "bfloat16", "auto"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 QUICK = "quick"
-VARIANTS = (QUICK, "photos")
-"""Tables that a recipe may have: for a short training, and for pictures cut out of photos."""
+VARIANTS = (QUICK, "photos", "taught")
+"""Tables that a recipe may have: for a short training, for pictures cut out of photos, and to learn from teachers."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +212,16 @@ def make_options(chosen: dict[str, Any], config: Path | None = None, *, variant:
         raise EdgeError(f"{arch} has no {variant} variant", expected=expected, hint="leave the variant out")
     changed, own = variants.get(variant, {}), tables.get(variant, {})
     return TrainOptions(**{**defaults, **changed, **values, **own, **given, "arch": arch})
+
+
+def variants_of(arch: str) -> tuple[str, ...]:
+    """Return the names of the variants that the recipe of an architecture has.
+
+    >>> variants_of("strong")
+    ('quick', 'taught')
+    """
+    recipe = recipe_path(arch)
+    return () if recipe is None else tuple(read_config(recipe)[1])
 
 
 def read_config(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

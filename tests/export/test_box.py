@@ -99,6 +99,13 @@ def test_the_command_of_a_training_trains_with_its_options(
     assert read_back(options, monkeypatch) == options
 
 
+def test_the_command_names_the_variant_that_says_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = make_options({"arch": "strong", "teacher": ["a.onnx"], "seed": 41}, variant="taught")
+    assert train_command(options) == "fmnist-edge train --arch strong --variant taught --teacher a.onnx --seed 41"
+    assert read_back(options, monkeypatch) == options
+    assert "--variant" not in train_command(make_options({"arch": "strong", "consistent_teacher": True}))
+
+
 def test_the_command_says_what_a_training_had_not_of_its_recipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,8 +121,8 @@ def read_back(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> TrainOp
     """Return the options that the command line reads from the command for `options`."""
     read: list[TrainOptions] = []
 
-    def note(chosen: dict[str, Any], *_: object, **__: object) -> None:
-        read.append(make_options(chosen))
+    def note(chosen: dict[str, Any], *_: object, variant: str | None = None, **__: object) -> None:
+        read.append(make_options(chosen, variant=variant))
         raise KeyError
 
     monkeypatch.setattr(command, "run_training", note)

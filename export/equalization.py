@@ -20,6 +20,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from .flatbuffer import operator_name, read_model, write_model
+from .ties import Groups
 
 Values = npt.NDArray[np.float32]
 _WEIGHTED = {"CONV_2D", "FULLY_CONNECTED"}
@@ -70,7 +71,7 @@ def equalize(content: bytes, activations: Mapping[str, Values], strength: float)
 class _Tied:
     """Values that must share their factors, and the layers that write and read them."""
 
-    members: list[int] = field(default_factory=list)
+    members: list[int]
     writers: list[Any] = field(default_factory=list)
     readers: list[Any] = field(default_factory=list)
 
@@ -81,31 +82,24 @@ class _Tied:
 def _tied_values(model: Any) -> list[_Tied]:
     """Group the values of the graph, and keep the groups between weighted layers that nothing else touches."""
     graph = model.subgraphs[0]
-    group = list(range(len(graph.tensors)))
+    groups = Groups(len(graph.tensors))
     fixed = {*graph.inputs, *graph.outputs}
     for operator in graph.operators:
         kind, touched = operator_name(model, operator), _computed(model, operator)
         homogeneous = getattr(operator.builtinOptions, "fusedActivationFunction", 0) in _POSITIVELY_HOMOGENEOUS
         if kind in _TRANSPARENT and homogeneous:
             for index in touched[1:]:
-                group = _joined(group, touched[0], index)
+                groups.join(touched[0], index)
         elif kind not in _WEIGHTED:
             fixed.update(touched)
         elif not homogeneous:
             fixed.update(operator.outputs)
-    ties: dict[int, _Tied] = {}
-    for index in range(len(graph.tensors)):
-        ties.setdefault(group[index], _Tied()).members.append(index)
+    tied_values = {members[0]: _Tied(members) for members in groups.all()}
     for operator in graph.operators:
         if operator_name(model, operator) in _WEIGHTED:
-            ties[group[operator.outputs[0]]].writers.append(operator)
-            ties[group[operator.inputs[0]]].readers.append(operator)
-    return [tied for tied in ties.values() if tied.writers and tied.readers and not fixed & set(tied.members)]
-
-
-def _joined(group: list[int], left: int, right: int) -> list[int]:
-    """Give all values grouped with `right` the group of `left`."""
-    return [group[left] if entry == group[right] else entry for entry in group]
+            tied_values[min(groups.of(operator.outputs[0]))].writers.append(operator)
+            tied_values[min(groups.of(operator.inputs[0]))].readers.append(operator)
+    return [tied for tied in tied_values.values() if tied.writers and tied.readers and fixed.isdisjoint(tied.members)]
 
 
 def _computed(model: Any, operator: Any) -> list[int]:

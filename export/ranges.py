@@ -91,9 +91,9 @@ def clip_activations(int8_content: bytes, activations: Mapping[str, Values], met
             values = activations[name].ravel()
             sample = values[:: 1 + len(values) // _MOST_VALUES]
             chosen[operator.outputs[0]] = METHODS[method](sample, *range_of(target))
-    for group in Ties(model).groups():
-        ranges = [chosen[index] for index in group & set(chosen)]
-        if ranges and not group & given:
+    for group in Ties(model).all():
+        ranges = [chosen[index] for index in group if index in chosen]
+        if ranges and given.isdisjoint(group):
             low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
             for index in group:
                 set_range(graph.tensors[index], low, high)

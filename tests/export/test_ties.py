@@ -31,5 +31,5 @@ def test_a_group_is_what_moving_operators_join(
     ties = Ties(model)
     assert all(ties.of(index) == ties.of(outputs["CONCATENATION"][0]) for index in moved)
     assert outputs["FULLY_CONNECTED"][0] not in ties.of(outputs["CONCATENATION"][0])
-    groups = ties.groups()
+    groups = ties.all()
     assert sorted(index for group in groups for index in group) == list(range(len(graph.tensors)))

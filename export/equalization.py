@@ -12,7 +12,7 @@ section 4.1; here the activations' measured ranges decide, not the weights'.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -72,8 +72,8 @@ class _Tied:
     """Values that must share their factors, and the layers that write and read them."""
 
     members: list[int]
-    writers: list[Any] = field(default_factory=list)
-    readers: list[Any] = field(default_factory=list)
+    writers: list[Any]
+    readers: list[Any]
 
     def channels(self, model: Any) -> int:
         return int(model.subgraphs[0].tensors[self.writers[0].outputs[0]].shape[-1])
@@ -94,12 +94,16 @@ def _tied_values(model: Any) -> list[_Tied]:
             fixed.update(touched)
         elif not homogeneous:
             fixed.update(operator.outputs)
-    tied_values = {members[0]: _Tied(members) for members in groups.all()}
-    for operator in graph.operators:
-        if operator_name(model, operator) in _WEIGHTED:
-            tied_values[min(groups.of(operator.outputs[0]))].writers.append(operator)
-            tied_values[min(groups.of(operator.inputs[0]))].readers.append(operator)
-    return [tied for tied in tied_values.values() if tied.writers and tied.readers and fixed.isdisjoint(tied.members)]
+    weighted = [operator for operator in graph.operators if operator_name(model, operator) in _WEIGHTED]
+    tied_values = [
+        _Tied(
+            members,
+            writers=[operator for operator in weighted if operator.outputs[0] in members],
+            readers=[operator for operator in weighted if operator.inputs[0] in members],
+        )
+        for members in groups.all()
+    ]
+    return [tied for tied in tied_values if tied.writers and tied.readers and fixed.isdisjoint(tied.members)]
 
 
 def _computed(model: Any, operator: Any) -> list[int]:

@@ -134,6 +134,23 @@ def require_writable(folder: Path) -> Path:
         raise EdgeError(f"cannot write into {folder}", got=_reason(error), hint=hint) from error
 
 
+def require_place_for(folder: Path) -> None:
+    """Prove that `folder` can be made, or written where it is there, and leave nothing behind.
+
+    For work that takes minutes before it has anything to write, and may yet be refused.
+
+    Raises:
+        EdgeError: no file can be written where it would be.
+    """
+    try:
+        nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        with tempfile.TemporaryFile(dir=nearest):
+            return
+    except OSError as error:
+        hint = "choose a folder you may write to"
+        raise EdgeError(f"cannot write into {folder}", got=_reason(error), hint=hint) from error
+
+
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write `content` to `path` atomically and return `path`."""
     with atomic_path(path) as temporary:

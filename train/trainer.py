@@ -18,7 +18,7 @@ from ..benchmarks.evaluation import Evaluation, evaluate
 from ..benchmarks.pictures import save_evaluation
 from ..common.closing import Closing
 from ..common.errors import EdgeError
-from ..common.files import atomic_path, require_writable, write_json
+from ..common.files import atomic_path, require_place_for, require_writable, write_json
 from ..common.locks import FolderLock
 from ..common.progress import Progress, silent
 from ..dataset import LABELS, Split, load_split
@@ -103,6 +103,7 @@ def start(
     """
     folder = RunFolder(path)
     _require_new(folder)
+    require_place_for(path)  # before the teachers are asked, which takes minutes
     options = settled(options)
     keras.utils.set_random_seed(options.seed)
     model = _begin(options)

@@ -19,6 +19,7 @@ from fmnist_edge.common.files import (
     point_link,
     read_json,
     remove_leftovers,
+    require_place_for,
     require_writable,
     sha256_hex,
     write_bytes,
@@ -116,6 +117,8 @@ def test_a_folder_in_the_place_of_the_file_is_an_error_and_stays(tmp_path: Path)
         (make_folder, "cannot make folder .*a-file; got File exists; next: choose a folder you may write to"),
         (require_writable, "cannot make folder .*a-file; got File exists"),
         (lambda folder: make_folder(folder / "deeper"), "cannot make folder .*deeper; got Not a directory"),
+        (require_place_for, "cannot write into .*a-file; got Not a directory; next: choose a folder you may write to"),
+        (lambda folder: require_place_for(folder / "a" / "b"), "cannot write into .*a/b; got Not a directory"),
     ],
 )
 def test_a_file_in_the_place_of_a_folder_is_an_error(
@@ -133,6 +136,12 @@ def test_folders_are_made_with_their_parents_and_may_exist(tmp_path: Path) -> No
     assert names(folder) == []
 
 
+def test_a_place_for_a_folder_is_proven_without_making_it(tmp_path: Path) -> None:
+    require_place_for(tmp_path / "a" / "b")
+    require_place_for(tmp_path)
+    assert names(tmp_path) == []
+
+
 def test_a_folder_where_nothing_can_be_written_is_found_out_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +152,8 @@ def test_a_folder_where_nothing_can_be_written_is_found_out_before_the_work(
     match = f"cannot write into {re.escape(str(tmp_path))}; got Permission denied; next: choose a folder"
     with pytest.raises(EdgeError, match=match):
         require_writable(tmp_path)
+    with pytest.raises(EdgeError, match=r"cannot write into .*new; got Permission denied; next: choose a folder"):
+        require_place_for(tmp_path / "new")
 
 
 def test_text_is_utf_8_and_json_is_indented_and_comes_back(tmp_path: Path) -> None:

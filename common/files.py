@@ -125,13 +125,8 @@ def require_writable(folder: Path) -> Path:
     Raises:
         EdgeError: no file can be written there.
     """
-    make_folder(folder)
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        hint = "choose a folder you may write to"
-        raise EdgeError(f"cannot write into {folder}", got=_reason(error), hint=hint) from error
+    require_place_for(make_folder(folder))
+    return folder
 
 
 def require_place_for(folder: Path) -> None:

@@ -344,5 +344,5 @@ def test_a_damaged_checkpoint_is_refused(history: str, message: str, tmp_path: P
 
 def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(EdgeError, match=r"cannot make folder .*file/run"):
+    with pytest.raises(EdgeError, match=r"cannot write into .*file/run"):
         trainer.start(OPTIONS, tmp_path / "file" / "run", report=quiet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from fmnist_edge.dataset import Split, load_split
+
+from .quantizing import quantizing_in_one_way
 
 TRAINING_IMAGES = 4_000
 
@@ -45,6 +48,13 @@ def exports(compact_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("exports")
     export(compact_run, list(RECIPES.values()), FORMATS, folder)
     return folder
+
+
+@pytest.fixture
+def one_way(exports: Path) -> Iterator[None]:
+    """Quantize in one way; `exports`, which others share, are made before."""
+    with quantizing_in_one_way():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,7 @@ def test_data_says_where_and_how_much(run: Run) -> None:
     assert answer["folder"] in run("data").out
 
 
+@pytest.mark.usefixtures("one_way")
 def test_train_export_predict_evaluate_as_typed(run: Run, png: Path, tmp_path: Path) -> None:
     (tmp_path / "quick.toml").write_text('arch = "compact"\nepochs = 1\nlimit = 2000\n')
     trained = run("train", "--config", "quick.toml", "--batch-size", 50)
@@ -121,6 +122,7 @@ def test_the_gate_ends_with_1_and_says_why(run: Run, compact_run: Path, int8_onn
     assert "over the limit of -50" in failed.err
 
 
+@pytest.mark.usefixtures("one_way")
 def test_the_gate_of_export_writes_nothing_that_may_lose_more(run: Run, compact_run: Path, tmp_path: Path) -> None:
     refused = run("export", compact_run, "--int8", "--max-drop", -50)
     assert refused.code == 1
@@ -131,6 +133,7 @@ def test_the_gate_of_export_writes_nothing_that_may_lose_more(run: Run, compact_
     assert len(list((tmp_path / "exports").iterdir())) == 2
 
 
+@pytest.mark.usefixtures("one_way")
 def test_export_writes_c_for_a_microcontroller(run: Run, compact_run: Path, tmp_path: Path) -> None:
     done = run("export", compact_run, "--all", "--format", "c")
     assert done.code == 0
@@ -142,6 +145,7 @@ def test_export_writes_c_for_a_microcontroller(run: Run, compact_run: Path, tmp_
         assert f"left out: there is no {recipe} as .c, because" in done.err
 
 
+@pytest.mark.usefixtures("one_way")
 def test_what_a_format_does_not_have_is_left_out_with_a_line_or_refused(run: Run, compact_run: Path) -> None:
     done = run("export", compact_run, "--int16x8")
     assert (done.code, done.out.count("wrote ")) == (0, 1)
@@ -219,6 +223,7 @@ def test_inspect_of_what_is_no_model_file(run: Run, compact_run: Path, int8_onnx
     one_line_error(run("inspect", compact_run), "got a folder")
 
 
+@pytest.mark.usefixtures("one_way")
 def test_demo_walks_the_whole_path_and_can_be_repeated(run: Run, tmp_path: Path) -> None:
     done = run("demo", "--arch", "compact", "--limit", 2000)
     assert done.code == 0
@@ -496,6 +501,7 @@ def test_bad_training_options(run: Run, arguments: list[str], says: str, tmp_pat
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.usefixtures("one_way")
 def test_an_architecture_of_ones_own_is_trained_by_its_recipe_and_exported(run: Run, tmp_path: Path) -> None:
     from fmnist_edge.train.architectures import compact
 

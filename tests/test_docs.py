@@ -39,7 +39,8 @@ IN_SMALL = {
 }
 TUNING_ON_A_BOARD = "fmnist-edge tune --quick --trials 2 --study board --objectives accuracy,instructions --board pi5"
 MODELS_IN_SMALL = " --epochs 1 --limit 256"  # for every training of the page of models
-TEACHER_IN_SMALL = ("--arch large", "--arch compact --no-teacher")  # large would take minutes to answer for a half
+# Those that are asked about a half of the images would take minutes to answer.
+OF_A_HALF_IN_SMALL = r"--arch (large|strong) --fold", "--arch compact --no-teacher --fold"
 BENCHMARKS_IN_SMALL = {
     **BENCHMARK_IN_SMALL,
     "fmnist-edge evaluate runs/latest exports/fmnist-seed-int8.onnx --max-drop 0.5 --max-class-drop 2": (
@@ -95,6 +96,7 @@ def test_the_commands_of_the_readme_run_in_their_order(tmp_path: Path, test_spli
     assert (tmp_path / "report" / "report.html").is_file()
 
 
+@pytest.mark.usefixtures("one_way")
 def test_the_commands_of_the_page_on_export_run_in_their_order(tmp_path: Path, compact_run: Path) -> None:
     shutil.copytree(compact_run, tmp_path / "runs" / "latest")
     page = ROOT / "docs" / "export.md"
@@ -108,6 +110,7 @@ def test_the_commands_of_the_page_on_export_run_in_their_order(tmp_path: Path, c
     assert names == {f"fmnist-compact-int8{end}" for end in (".onnx", ".tflite", ".c", ".h", "-arm-dot.onnx")}
 
 
+@pytest.mark.usefixtures("one_way")
 def test_the_commands_of_the_page_of_models_run_in_their_order(tmp_path: Path, compact_run: Path) -> None:
     page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     for kind, file in (("python", "mine.py"), ("toml", "mine.toml")):
@@ -119,7 +122,7 @@ def test_the_commands_of_the_page_of_models_run_in_their_order(tmp_path: Path, c
     assert "fmnist-edge train --arch compact" in commands
     for command in commands:
         is_training = command.startswith("fmnist-edge train")
-        run_here(command.replace(*TEACHER_IN_SMALL) + MODELS_IN_SMALL if is_training else command, tmp_path)
+        run_here(re.sub(*OF_A_HALF_IN_SMALL, command) + MODELS_IN_SMALL if is_training else command, tmp_path)
         time.sleep(1.1)  # runs are named by the second
     assert len(list((tmp_path / "exports" / "mine").iterdir())) == 2
 
@@ -130,6 +133,7 @@ def tuned_in_small(command: str) -> str:
     return small if "--trials 0" in small or "export" in small else f"{small} --epochs 1 --limit 200"
 
 
+@pytest.mark.usefixtures("one_way")
 def test_the_commands_of_the_page_on_tuning_run_in_their_order(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8")
     for kind, file in (("toml", "space.toml"), ("python", "net.py"), ("toml", "net.space.toml")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,15 @@ from fmnist_edge.runtime.runner import open_runner
 from fmnist_edge.train.options import TrainOptions, make_options
 
 from ..command_line import type_in
+from ..quantizing import quantizing_in_one_way
 
 PHOTOS = Path(__file__).parents[1] / "data" / "photos"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_way_here() -> Iterator[None]:
+    with quantizing_in_one_way():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from fmnist_edge.train.building import build_model
 from fmnist_edge.train.keras_model import load_keras_model
 from fmnist_edge.train.options import TrainOptions
 
+SMALL = f"{Path(__file__).with_name('small.py')}:build"
 OPTIONS = TrainOptions(arch="compact", batch_size=100, weight_average=0.5)
 
 
@@ -99,7 +100,7 @@ def test_a_model_without_normalization_is_averaged_as_well() -> None:
 
 def test_an_averaged_run_saves_what_it_validated(tmp_path: Path) -> None:
     options = TrainOptions(
-        arch="compact", epochs=3, limit=1_000, optimizer="sgd", learning_rate=0.1, weight_average=0.9, batch_size=50
+        arch=SMALL, epochs=3, limit=1_000, optimizer="sgd", learning_rate=0.1, weight_average=0.9, batch_size=50
     )
     run = trainer.start(options, tmp_path / "run", report=lambda line: None)
     validation = load_split("validation")

@@ -27,9 +27,10 @@ from fmnist_edge.train import trainer
 from fmnist_edge.train.options import TrainOptions
 from fmnist_edge.train.run_folder import EpochRecord, RunFolder
 
-OPTIONS = TrainOptions(arch="compact", epochs=2, limit=500, batch_size=64, seed=3)
+SMALL = f"{Path(__file__).with_name('small.py')}:build"
+OPTIONS = TrainOptions(arch=SMALL, epochs=2, limit=500, batch_size=64, seed=3)
 EVERYTHING = TrainOptions(
-    arch="compact",
+    arch=SMALL,
     epochs=3,
     limit=500,
     batch_size=64,
@@ -57,7 +58,7 @@ from fmnist_edge.train import require_tensorflow
 require_tensorflow()
 from fmnist_edge.train import trainer
 from fmnist_edge.train.options import TrainOptions
-options = TrainOptions(arch="compact", epochs={KILLED_EPOCHS}, limit=1_500, batch_size=64)
+options = TrainOptions(arch="{SMALL}", epochs={KILLED_EPOCHS}, limit=1_500, batch_size=64)
 trainer.start(options, Path(sys.argv[1]))
 """
 
@@ -160,9 +161,7 @@ def test_with_a_consistent_teacher_an_interrupted_run_resumes_to_the_same_model(
         raise KeyboardInterrupt
 
     name = teacher if teacher == "compact" else str(in_the_box("compact", ".keras"))
-    options = TrainOptions(
-        arch="compact", epochs=2, limit=300, batch_size=64, cutmix=0.5, teacher=(name,), holdout=1000
-    )
+    options = TrainOptions(arch=SMALL, epochs=2, limit=300, batch_size=64, cutmix=0.5, teacher=(name,), holdout=1000)
     consistent = replace(options, consistent_teacher=True)
     trainer.start(consistent, tmp_path / "unbroken", report=quiet)
     with pytest.raises(KeyboardInterrupt):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 from keras import layers
 
 from fmnist_edge.train.blocks import convolution, cross, weighted_places
+
+SMALL = f"{Path(__file__)}:build"
+"""What `--arch` calls it."""
 
 
 def build(*, classes: int, dropout: float) -> keras.Model:

@@ -16,7 +16,8 @@ from fmnist_edge.train.building import build_model
 from fmnist_edge.train.keras_model import load_keras_model
 from fmnist_edge.train.options import TrainOptions
 
-SMALL = f"{Path(__file__).with_name('small.py')}:build"
+from .small import SMALL
+
 OPTIONS = TrainOptions(arch="compact", batch_size=100, weight_average=0.5)
 
 

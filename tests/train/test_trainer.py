@@ -27,7 +27,8 @@ from fmnist_edge.train import trainer
 from fmnist_edge.train.options import TrainOptions
 from fmnist_edge.train.run_folder import EpochRecord, RunFolder
 
-SMALL = f"{Path(__file__).with_name('small.py')}:build"
+from .small import SMALL
+
 OPTIONS = TrainOptions(arch=SMALL, epochs=2, limit=500, batch_size=64, seed=3)
 EVERYTHING = TrainOptions(
     arch=SMALL,
